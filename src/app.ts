@@ -1,0 +1,173 @@
+/** Puts the house together: settings to registry, stores and server; starts it and stops it. */
+
+import { existsSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bearerCheck, DEFAULT_TENANT, mintToken } from './auth/bearer.ts'
+import type { Config, Listen } from './config.ts'
+import type { Wire } from './http/exchange.ts'
+import { createServer } from './http/server.ts'
+import type { Log } from './log.ts'
+import { passwordHasher } from './operations/password.ts'
+import { loadRegistry } from './schemas.ts'
+import { DEFAULT_RULES } from './scim/tolerance.ts'
+import { compileChecks, faultOf } from './scim/validate.ts'
+import type { ControlStore } from './store/control.ts'
+import { lockDataDirectory, requireDataDirectory } from './store/data-directory.ts'
+import { openLmdbControl } from './store/lmdb-control.ts'
+import { lmdbTenants } from './store/lmdb-tenants.ts'
+
+/** A server that runs. */
+export interface Running {
+  /**
+   * The base URL of the default tenant as the listening address gives it: http://HOST:PORT/scim/v2.
+   */
+  readonly url: string
+  /** The token of a first start, which is nowhere else. */
+  readonly firstToken: string | undefined
+  /** No new connections; what is in flight finishes; then all is closed. */
+  stop(): Promise<void>
+}
+
+/** What the outside gives to a server, so that a test can hold it still. */
+export interface Surroundings {
+  readonly log: Log
+  now(): number
+  newId(): string
+  /** Told about long work at the start. */
+  progress?(message: string): void
+}
+
+/** Milliseconds that requests in flight get to finish before their connections are closed. */
+const STOP_TIMEOUT_MS = 30_000
+
+/**
+ * Starts a server: everything is checked before anything listens.
+ *
+ * @throws SchemaFaults, StoreFileError, DataDirectoryError, or what listening throws
+ */
+export async function start(config: Config, surroundings: Surroundings): Promise<Running> {
+  const { log, now, newId } = surroundings
+  const registry = loadRegistry(config.schemas)
+  const checks = compileChecks(registry.types)
+  requireDataDirectory(config.data)
+  const unlock = lockDataDirectory(config.data)
+  const control = openLmdbControl(join(config.data, 'control.mdb'))
+  const tenants = lmdbTenants(
+    join(config.data, 'tenants'),
+    registry,
+    (name) => config.tenants.get(name) ?? DEFAULT_RULES,
+    (tenant) => ({
+      progress: (type, done, total) =>
+        surroundings.progress?.(`re-indexing ${tenant}: ${done} of ${total} ${type} resources`),
+      faultOf: (type, document) => faultOf(checks, type, document),
+      faulty: (type, id, fault) =>
+        log('warn', 'a stored resource is not valid under the present schemas', {
+          tenant,
+          type,
+          id,
+          fault,
+        }),
+    }),
+  )
+  try {
+    // The default tenant and those known: whatever is wrong with their files is told now.
+    for (const name of [DEFAULT_TENANT, ...control.tenants().map((tenant) => tenant.name)]) {
+      const { end } = await tenants.lease(name)
+      end()
+    }
+    const firstToken = await mintFirstToken(control, config, now())
+    let isReady = false
+    let baseUrl = config.baseUrl ?? ''
+    const wire: Wire = {
+      service: { registry, checks, now, newId, hashPassword: passwordHasher() },
+      log,
+      check: bearerCheck(control, config.token),
+      baseUrl: (tenant) =>
+        tenant === DEFAULT_TENANT
+          ? baseUrl
+          : baseUrl.replace(/\/scim\/v2$/, `/t/${tenant}/scim/v2`),
+      async lease(name) {
+        return name === DEFAULT_TENANT || control.tenant(name) ? tenants.lease(name) : undefined
+      },
+      isReady: () => isReady,
+    }
+    const listener = listen(createServer(wire), config.listen)
+    const url = urlOf(config.listen, listener.port)
+    baseUrl ||= url
+    isReady = true
+    return {
+      url,
+      firstToken,
+      async stop() {
+        isReady = false
+        const stopped = listener.stop()
+        const timer = setTimeout(() => void listener.stop(true), STOP_TIMEOUT_MS)
+        await stopped
+        clearTimeout(timer)
+        await tenants.close()
+        await control.close()
+        unlock()
+      },
+    }
+  } catch (error) {
+    await tenants.close()
+    await control.close()
+    unlock()
+    throw error
+  }
+}
+
+/** With no token at all nobody could sign in: the first start makes one. */
+async function mintFirstToken(
+  control: ControlStore,
+  config: Config,
+  now: number,
+): Promise<string | undefined> {
+  if (config.token !== undefined || control.credentials().length > 0) return undefined
+  const wanted = {
+    name: 'first',
+    tenant: DEFAULT_TENANT,
+    scope: 'write',
+    created: now,
+    expires: undefined,
+  } as const
+  return (await mintToken(control, wanted)).token
+}
+
+/** Writes the first token to a file of the data directory that its owner alone may read. */
+export function keepFirstToken(data: string, token: string): string {
+  const path = join(data, 'first-token')
+  writeFileSync(path, `${token}\n`, { mode: 0o600 })
+  return path
+}
+
+/** Bodies are limited where they are read; this only keeps Bun from answering before us. */
+const BUN_BODY_BYTES_MAX = 2 ** 31
+
+/** Longer than any answer takes; a body that is streamed slowly must not be cut off. */
+const IDLE_TIMEOUT_S = 120
+
+function listen(server: ReturnType<typeof createServer>, where: Listen): Bun.Server<undefined> {
+  const { fetch } = server
+  const shared = { fetch, development: false, maxRequestBodySize: BUN_BODY_BYTES_MAX } as const
+  if (where.kind === 'unix') {
+    // A socket that was left behind is in the way; that no server uses it, the lock has shown.
+    if (existsSync(where.path)) unlinkSync(where.path)
+    return Bun.serve({ ...shared, unix: where.path })
+  }
+  const listener = Bun.serve({
+    ...shared,
+    hostname: where.host,
+    port: where.port,
+    idleTimeout: IDLE_TIMEOUT_S,
+  })
+  // Handlers ask it for the address of their client.
+  server.server = listener
+  return listener
+}
+
+function urlOf(where: Listen, port: number | undefined): string {
+  if (where.kind === 'unix') return 'http://localhost/scim/v2'
+  const host = where.host.includes(':') ? `[${where.host}]` : where.host
+  return `http://${host}:${port}/scim/v2`
+}

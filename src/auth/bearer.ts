@@ -1,0 +1,88 @@
+/** Bearer tokens: minting them, and finding out whose one is. RFC 6750. */
+
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { ControlStore, Credential, Scope } from '../store/control.ts'
+import type { Actor } from './actor.ts'
+
+/*
+ * scimd_PREFIX_SECRET: the prefix finds the credential and may be shown; the secret has 256 bits.
+ * A hash without salt is enough for a secret that nobody can guess.
+ */
+const TOKEN = /^scimd_([a-z0-9]{12})_[A-Za-z0-9_-]{43}$/
+const PREFIX_LENGTH = 12
+const PREFIX_ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789'
+
+/** The tenant of the paths without a tenant in them. */
+export const DEFAULT_TENANT = 'default'
+
+export interface NewToken {
+  readonly name: string
+  readonly tenant: string
+  readonly scope: Scope
+  /** Milliseconds since 1970. */
+  readonly created: number
+  readonly expires: number | undefined
+}
+
+/** Makes a token. The token itself is in the result and nowhere else: it is shown once. */
+export async function mintToken(
+  control: ControlStore,
+  wanted: NewToken,
+): Promise<{ token: string; credential: Credential }> {
+  for (;;) {
+    const prefix = randomPrefix()
+    const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')
+    const token = `scimd_${prefix}_${secret}`
+    const credential = { prefix, ...wanted, hash: hashOf(token).toString('hex') }
+    if (await control.addCredential(credential)) return { token, credential }
+  }
+}
+
+function randomPrefix(): string {
+  const { length } = PREFIX_ALPHABET
+  let prefix = ''
+  while (prefix.length < PREFIX_LENGTH) {
+    for (const byte of crypto.getRandomValues(new Uint8Array(PREFIX_LENGTH))) {
+      // Bytes beyond the last whole run of the alphabet would make its beginning likelier.
+      if (byte < 256 - (256 % length) && prefix.length < PREFIX_LENGTH)
+        prefix += PREFIX_ALPHABET[byte % length]
+    }
+  }
+  return prefix
+}
+
+const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest()
+
+/**
+ * Finds the actor of a token, or undefined. Asked with every request, so that revoking is
+ * immediate.
+ */
+export type BearerCheck = (token: string, now: number) => Actor | undefined
+
+/**
+ * The check of tokens against the control store, and against the static token if there is one.
+ * Secrets are compared as hashes, in constant time.
+ */
+export function bearerCheck(control: ControlStore, staticToken: string | undefined): BearerCheck {
+  const staticHash = staticToken === undefined ? undefined : hashOf(staticToken)
+  return (token, now) => {
+    const hash = hashOf(token)
+    if (staticHash && timingSafeEqual(hash, staticHash)) {
+      return { name: 'SCIMD_TOKEN', tenant: DEFAULT_TENANT, scope: 'write' }
+    }
+    const prefix = TOKEN.exec(token)?.[1]
+    const credential = prefix === undefined ? undefined : control.credential(prefix)
+    if (!credential || !timingSafeEqual(hash, Buffer.from(credential.hash, 'hex'))) return undefined
+    if (credential.expires !== undefined && credential.expires <= now) return undefined
+    control.used(credential.prefix, now)
+    return { name: credential.name, tenant: credential.tenant, scope: credential.scope }
+  }
+}
+
+/**
+ * The token in an Authorization header; the scheme's case does not matter. RFC 9110 section 11.1.
+ */
+export function tokenIn(header: string | null): string | undefined {
+  const match = header === null ? null : /^Bearer +([\x21-\x7e]+) *$/i.exec(header)
+  return match?.[1]
+}

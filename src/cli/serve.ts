@@ -1,0 +1,70 @@
+/** `scimd serve`: runs the server until it is asked to end. */
+
+import { keepFirstToken, start } from '../app.ts'
+import {
+  type Flags,
+  processEnvironment,
+  readConfig,
+  SETTINGS,
+  type SettingName,
+} from '../config.ts'
+import { logTo } from '../log.ts'
+import type { Command, Options } from './command.ts'
+
+const names = Object.keys(SETTINGS) as SettingName[]
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'Serves SCIM until the process is asked to end (SIGTERM or SIGINT).',
+  options: names.flatMap((name) => {
+    const { flag, variable, value, otherwise, meaning } = SETTINGS[name]
+    if (flag === undefined) return []
+    const text = `${meaning} (default: ${otherwise}; ${variable})`
+    return [{ name: flag, meaning: text, ...(value === undefined ? {} : { value }) }]
+  }),
+  example:
+    'scimd serve --data /var/lib/scimd --behind-proxy --listen 0.0.0.0:8880 --base-url https://scim.example.com/scim/v2',
+
+  async run(terminal, options) {
+    const config = readConfig(flagsOf(options), processEnvironment())
+    const running = await start(config, {
+      log: logTo(terminal.err, terminal.now),
+      now: terminal.now,
+      newId: () => Bun.randomUUIDv7(),
+      progress: (message) => {
+        if (terminal.isInteractive) terminal.err(`\r${message}`)
+      },
+    })
+    if (running.firstToken !== undefined) {
+      if (terminal.isInteractive) terminal.err(welcome(running.url, running.firstToken))
+      else
+        terminal.err(
+          `scimd: the first token is in ${keepFirstToken(config.data, running.firstToken)}\n`,
+        )
+    }
+    terminal.out(`scimd listening on ${running.url}\n`)
+    await terminal.ended
+    await running.stop()
+  },
+}
+
+const flagsOf = (options: Options): Flags =>
+  Object.fromEntries(
+    names.flatMap((name) => {
+      const { flag } = SETTINGS[name]
+      const value = flag === undefined ? undefined : options[flag]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+
+const welcome = (url: string, token: string): string => `
+This is the first start, so there is a first token. It is shown this once:
+
+  ${token}
+
+Paste it into your identity provider as the secret (bearer) token, beside the
+base URL. From this machine, try:
+
+  curl -H "Authorization: Bearer ${token}" ${url}/Users
+
+`

@@ -1,0 +1,289 @@
+/**
+ * Turns flags, environment and the optional file into settings, or lists all that is wrong with
+ * them.
+ */
+
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  DEFAULT_RULES,
+  MODES,
+  type Mode,
+  type Rules,
+  TOLERANCES,
+  type Tolerances,
+} from './scim/tolerance.ts'
+
+/** One setting: how it is given, and what it means. */
+export interface Setting {
+  readonly flag: string | undefined
+  readonly variable: string
+  readonly value: string | undefined
+  readonly otherwise: string
+  readonly meaning: string
+}
+
+/** Every setting of `scimd serve`, in the order of the README's table. */
+export const SETTINGS = {
+  data: setting('data', 'SCIMD_DATA', 'DIR', './data', 'where everything is kept'),
+  listen: setting(
+    'listen',
+    'SCIMD_LISTEN',
+    'ADDRESS',
+    '127.0.0.1:8880',
+    'host:port, [ipv6]:port or unix:path; port 0 picks a free one',
+  ),
+  baseUrl: setting(
+    'base-url',
+    'SCIMD_BASE_URL',
+    'URL',
+    'from --listen',
+    'the public URL, up to /scim/v2; every Location begins with it',
+  ),
+  behindProxy: setting(
+    'behind-proxy',
+    'SCIMD_BEHIND_PROXY',
+    undefined,
+    'off',
+    'a TLS proxy stands in front; without it only loopback may be listened on',
+  ),
+  schemas: setting(
+    'schemas',
+    'SCIMD_SCHEMAS',
+    'DIR',
+    'none',
+    'further schema and resource type files',
+  ),
+  token: setting(
+    undefined,
+    'SCIMD_TOKEN',
+    'TOKEN',
+    'none',
+    'one static bearer token for the default tenant, at least 32 characters',
+  ),
+  config: setting(
+    'config',
+    'SCIMD_CONFIG',
+    'FILE',
+    'DATA/scimd.json if present',
+    "what does not fit a flag: the tenants' settings",
+  ),
+} as const
+
+function setting(
+  flag: string | undefined,
+  variable: string,
+  value: string | undefined,
+  otherwise: string,
+  meaning: string,
+): Setting {
+  return { flag, variable, value, otherwise, meaning }
+}
+
+export type SettingName = keyof typeof SETTINGS
+
+/** Where to listen: a host and port, or a Unix socket. */
+export type Listen =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+
+export interface Config {
+  readonly data: string
+  readonly listen: Listen
+  /** Without a slash at its end; undefined to derive it from the address that is listened on. */
+  readonly baseUrl: string | undefined
+  readonly schemas: string | undefined
+  readonly token: string | undefined
+  /** The rules of the tenants that the file names. */
+  readonly tenants: ReadonlyMap<string, Rules>
+}
+
+/** Everything that is wrong with the settings, each with its cure. */
+export class ConfigFaults extends Error {
+  override readonly name = 'ConfigFaults'
+  readonly faults: readonly string[]
+
+  constructor(faults: readonly string[]) {
+    super(faults.join('\n'))
+    this.faults = faults
+  }
+}
+
+export type Flags = Readonly<Partial<Record<SettingName, string | boolean>>>
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const TOKEN_LENGTH_MIN = 32
+export const TENANT_NAME = /^[a-z0-9-]{1,63}$/
+
+/** The environment of this process. Nothing else reads it. */
+export const processEnvironment = (): Environment => process.env
+
+/** Where everything is kept: what the commands beside the server need to know. */
+export const dataDirectory = (flags: Flags, environment: Environment): string =>
+  text(flags, environment, 'data') ?? './data'
+
+/**
+ * Reads all settings. Flags win over the environment, that over the file, that over the defaults.
+ *
+ * @throws ConfigFaults with every fault, before anything has been started
+ */
+export function readConfig(flags: Flags, environment: Environment): Config {
+  const faults: string[] = []
+  const data = dataDirectory(flags, environment)
+  const listen = readListen(text(flags, environment, 'listen') ?? '127.0.0.1:8880', faults)
+  const behindProxy = readSwitch(flags, environment, 'behindProxy', faults)
+  if (listen?.kind === 'tcp' && !behindProxy && !isLoopback(listen.host)) {
+    faults.push(
+      `--listen ${listen.host}: plain HTTP off loopback would send tokens in the clear; ` +
+        'listen on 127.0.0.1, or put a TLS proxy in front and say --behind-proxy',
+    )
+  }
+  const token = text(flags, environment, 'token')
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+    faults.push('SCIMD_TOKEN: has characters that no header can carry; use letters and digits')
+  } else if (token !== undefined && token.length < TOKEN_LENGTH_MIN) {
+    faults.push(
+      `SCIMD_TOKEN: has ${token.length} characters, expected at least ${TOKEN_LENGTH_MIN}`,
+    )
+  }
+  const baseUrl = readBaseUrl(text(flags, environment, 'baseUrl'), faults)
+  const schemas = text(flags, environment, 'schemas')
+  if (schemas !== undefined && !existsSync(schemas)) {
+    faults.push(`--schemas ${schemas}: there is no such directory`)
+  }
+  const tenants = readFile(text(flags, environment, 'config'), data, faults)
+  if (!listen || faults.length > 0) throw new ConfigFaults(faults)
+  return { data, listen, baseUrl, schemas, token, tenants }
+}
+
+function text(flags: Flags, environment: Environment, name: SettingName): string | undefined {
+  const flag = flags[name]
+  if (typeof flag === 'string') return flag
+  const variable = environment[SETTINGS[name].variable]
+  return variable === '' ? undefined : variable
+}
+
+function readSwitch(
+  flags: Flags,
+  environment: Environment,
+  name: SettingName,
+  faults: string[],
+): boolean {
+  if (flags[name] === true) return true
+  const { variable } = SETTINGS[name]
+  const value = environment[variable]?.toLowerCase()
+  if (value === undefined || ['', '0', 'false', 'no', 'off'].includes(value)) return false
+  if (['1', 'true', 'yes', 'on'].includes(value)) return true
+  faults.push(`${variable}: found "${value}", expected 1 or 0`)
+  return false
+}
+
+function readListen(address: string, faults: string[]): Listen | undefined {
+  if (address.startsWith('unix:') && address.length > 'unix:'.length) {
+    return { kind: 'unix', path: address.slice('unix:'.length) }
+  }
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(address)
+  const port = Number(match?.[3])
+  if (match && port <= 65535) return { kind: 'tcp', host: match[1] ?? match[2] ?? '', port }
+  faults.push(`--listen ${address}: expected host:port, [ipv6]:port or unix:path`)
+  return undefined
+}
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
+
+function readBaseUrl(given: string | undefined, faults: string[]): string | undefined {
+  if (given === undefined) return undefined
+  const url = URL.canParse(given) ? new URL(given) : undefined
+  if (
+    !url ||
+    !/^https?:$/.test(url.protocol) ||
+    url.search !== '' ||
+    url.hash !== '' ||
+    url.username !== ''
+  ) {
+    faults.push(`--base-url ${given}: expected a URL such as https://scim.example.com/scim/v2`)
+    return undefined
+  }
+  const bare = given.replace(/\/+$/, '')
+  if (!/\/scim\/v2$/.test(bare)) {
+    faults.push(
+      `--base-url ${given}: expected it to end in /scim/v2, where the default tenant is served`,
+    )
+    return undefined
+  }
+  return bare
+}
+
+function readFile(given: string | undefined, data: string, faults: string[]): Map<string, Rules> {
+  const file = given ?? join(data, 'scimd.json')
+  const tenants = new Map<string, Rules>()
+  if (!existsSync(file)) {
+    if (given !== undefined) faults.push(`--config ${file}: there is no such file`)
+    return tenants
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    faults.push(`${file}: ${error instanceof Error ? error.message : 'cannot be read'}`)
+    return tenants
+  }
+  const root = members(json, file, '$', ['tenants'], faults)
+  const named = members(root['tenants'] ?? {}, file, '$.tenants', undefined, faults)
+  for (const [name, settings] of Object.entries(named)) {
+    const at = `$.tenants.${name}`
+    if (!TENANT_NAME.test(name))
+      faults.push(`${file}: ${at}: a tenant's name is 1 to 63 of a-z, 0-9 and -`)
+    tenants.set(name, readRules(settings, file, at, faults))
+  }
+  return tenants
+}
+
+/** A JSON object, with a fault for everything in it that is not known. */
+function members(
+  json: unknown,
+  file: string,
+  at: string,
+  known: readonly string[] | undefined,
+  faults: string[],
+): Record<string, unknown> {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    faults.push(`${file}: ${at}: expected an object`)
+    return {}
+  }
+  for (const key of Object.keys(json)) {
+    if (known && !known.includes(key)) {
+      faults.push(`${file}: ${at}.${key}: expected one of ${known.join(', ')}`)
+    }
+  }
+  return json as Record<string, unknown>
+}
+
+function readRules(json: unknown, file: string, at: string, faults: string[]): Rules {
+  const known = ['mode', 'tolerances', 'unknownMembers', 'uniqueNames']
+  const settings = members(json, file, at, known, faults)
+  const { mode = DEFAULT_RULES.mode, unknownMembers = DEFAULT_RULES.unknownMembers } = settings
+  const { uniqueNames = DEFAULT_RULES.uniqueNames } = settings
+  if (typeof mode !== 'string' || !Object.hasOwn(MODES, mode)) {
+    faults.push(`${file}: ${at}.mode: expected one of ${Object.keys(MODES).join(', ')}`)
+    return DEFAULT_RULES
+  }
+  if (unknownMembers !== 'refuse' && unknownMembers !== 'skip') {
+    faults.push(`${file}: ${at}.unknownMembers: expected "refuse" or "skip"`)
+  }
+  if (typeof uniqueNames !== 'boolean')
+    faults.push(`${file}: ${at}.uniqueNames: expected true or false`)
+  const names = Object.keys(TOLERANCES)
+  const switches = members(settings['tolerances'] ?? {}, file, `${at}.tolerances`, names, faults)
+  for (const [name, on] of Object.entries(switches)) {
+    if (typeof on !== 'boolean')
+      faults.push(`${file}: ${at}.tolerances.${name}: expected true or false`)
+  }
+  return {
+    mode: mode as Mode,
+    tolerances: { ...MODES[mode as Mode], ...(switches as Partial<Tolerances>) },
+    unknownMembers: unknownMembers === 'skip' ? 'skip' : 'refuse',
+    uniqueNames: uniqueNames !== false,
+  }
+}

@@ -1,0 +1,53 @@
+/** Turns a request's body into JSON, within the limits. RFC 7644 sections 3.1 and 3.8. */
+
+import { ScimError } from '../scim/error.ts'
+import { type JsonValue, readJson } from '../scim/json.ts'
+import { BODY_BYTES_MAX } from '../scim/limits.ts'
+
+const MEDIA_TYPES = ['application/scim+json', 'application/json']
+
+/**
+ * Reads the body of a POST, PUT or PATCH. A request without Content-Type is taken to be SCIM.
+ *
+ * @throws ScimError 415 for another media type, 413 for too long a body, invalidSyntax for no JSON
+ */
+export async function readBody(request: Request): Promise<JsonValue> {
+  requireMediaType(request.headers.get('content-type'))
+  return readJson(await readBytes(request))
+}
+
+function requireMediaType(contentType: string | null): void {
+  const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase()
+  if (!mediaType || MEDIA_TYPES.includes(mediaType)) return
+  throw ScimError.status(
+    415,
+    `Content-Type: found "${mediaType}", expected ${MEDIA_TYPES.join(' or ')}`,
+  )
+}
+
+/**
+ * A declared length is believed as a reason to refuse; what really arrives is counted all the same.
+ */
+async function readBytes(request: Request): Promise<Uint8Array> {
+  const declared = Number(request.headers.get('content-length') ?? Number.NaN)
+  if (declared > BODY_BYTES_MAX) throw tooLarge(declared)
+  if (declared <= BODY_BYTES_MAX) return new Uint8Array(await request.arrayBuffer())
+  if (!request.body) return new Uint8Array(0)
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of request.body) {
+    length += chunk.length
+    if (length > BODY_BYTES_MAX) throw tooLarge(length)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+const tooLarge = (length: number): ScimError =>
+  ScimError.status(
+    413,
+    `the body has ${length} bytes or more, expected at most ${BODY_BYTES_MAX}`,
+    {
+      Connection: 'close',
+    },
+  )

@@ -1,0 +1,220 @@
+/** Turns one HTTP request into a question to the operations, and faults into SCIM errors. */
+
+import type { AnyElysia } from 'elysia'
+import { type Actor, requireScope, unauthorized } from '../auth/actor.ts'
+import { type BearerCheck, DEFAULT_TENANT, tokenIn } from '../auth/bearer.ts'
+import type { Log } from '../log.ts'
+import type { Context, Service } from '../operations/context.ts'
+import type { SearchRequest } from '../operations/search.ts'
+import { ScimError } from '../scim/error.ts'
+import { namesIn, type Projection, readProjection } from '../scim/projection.ts'
+import type { Registry, ResourceType } from '../scim/registry.ts'
+import { Abandoned } from '../store/slices.ts'
+import type { Store } from '../store/store.ts'
+import { errorReply } from './reply.ts'
+
+/** A tenant's store, which stays open until the lease and every share of it have ended. */
+export interface Lease {
+  readonly store: Store
+  /** For a body that is still being sent; the result ends the share. */
+  share(): () => void
+  end(): void
+}
+
+/** What the server needs of the rest of the house. */
+export interface Wire {
+  readonly service: Service
+  readonly log: Log
+  readonly check: BearerCheck
+  /** The base URL of a tenant, without a slash at its end. */
+  baseUrl(tenant: string): string
+  /** The store of a tenant, or undefined when there is no such tenant. */
+  lease(tenant: string): Promise<Lease | undefined>
+  isReady(): boolean
+}
+
+/** What is asked: the request, and what has been read from its path, query and headers. */
+export interface Ask {
+  readonly request: Request
+  readonly id: string
+  readonly query: URLSearchParams
+  readonly context: Context
+  header(name: string): string | undefined
+  projection(type: ResourceType): Projection
+  search(): SearchRequest
+  discovery(): Discovery
+}
+
+export interface Discovery {
+  readonly registry: Registry
+  readonly baseUrl: string
+  readonly id: string
+}
+
+type Handler = (ask: Ask) => Promise<Response>
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** The methods of one path. */
+export type Handlers = Partial<Record<Method, Handler>> & {
+  /** Whether a request without a credential is answered. */
+  readonly isPublic?: boolean
+}
+
+const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+/**
+ * What Elysia hands on. Parameters are decoded once, null when they cannot be; a fixed path has
+ * none.
+ */
+interface Raw {
+  readonly request: Request
+  readonly params: Readonly<Record<string, string | null>> | undefined
+  readonly server: { requestIP(request: Request): { address: string } | null } | null
+}
+
+/** Serves one path: the methods that it has, HEAD with GET, and 405 for all others. */
+export function route(server: AnyElysia, wire: Wire, path: string, handlers: Handlers): void {
+  const options = { parse: 'none' } as const
+  for (const method of METHODS) {
+    const handler = handlers[method]
+    if (!handler) continue
+    server.route(
+      method,
+      path,
+      ({ request, params, server }) =>
+        exchange(wire, { request, params, server } as Raw, handlers, handler),
+      options,
+    )
+  }
+  const allowed = METHODS.filter((method) => handlers[method])
+  if (handlers.GET) allowed.push('HEAD' as Method)
+  server.all(
+    path,
+    ({ request, params, server }) =>
+      exchange(wire, { request, params, server } as Raw, handlers, async (ask) => {
+        if (request.method === 'HEAD' && handlers.GET) return withoutBody(await handlers.GET(ask))
+        throw ScimError.status(
+          405,
+          `${request.method} is not for this path, expected ${allowed.join(', ')}`,
+          {
+            Allow: allowed.join(', '),
+          },
+        )
+      }),
+    options,
+  )
+}
+
+async function withoutBody(response: Response): Promise<Response> {
+  await response.body?.cancel()
+  return new Response(null, { status: response.status, headers: response.headers })
+}
+
+async function exchange(
+  wire: Wire,
+  raw: Raw,
+  handlers: Handlers,
+  handler: Handler,
+): Promise<Response> {
+  const { request } = raw
+  const requestId = crypto.randomUUID()
+  let lease: Lease | undefined
+  try {
+    const tenant = tenantOf(raw)
+    const isWrite = request.method !== 'GET' && request.method !== 'HEAD'
+    const actor =
+      handlers.isPublic && !isWrite ? visitor(wire, request, tenant) : enter(wire, request, tenant)
+    requireScope(actor, isWrite ? 'write' : 'read')
+    lease = handlers.isPublic ? undefined : await wire.lease(tenant)
+    if (!lease && !handlers.isPublic) throw unauthorized(true)
+    return await handler(askOf(wire, raw, actor, tenant, lease, requestId))
+  } catch (error) {
+    return faultReply(wire, error, requestId)
+  } finally {
+    lease?.end()
+  }
+}
+
+function faultReply(wire: Wire, error: unknown, requestId: string): Response {
+  if (error instanceof ScimError) return errorReply(error)
+  if (error instanceof Abandoned) {
+    return errorReply(ScimError.status(503, 'the client has gone', { 'Retry-After': '1' }))
+  }
+  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: '' }
+  wire.log('error', 'a request failed for a fault of the server', {
+    requestId,
+    error: message,
+    stack,
+  })
+  return errorReply(ScimError.internal(requestId))
+}
+
+/** The tenant that the path names. `/t/default` is not served: one tenant has one address. */
+function tenantOf({ params, request }: Raw): string {
+  if (!params || !('tenant' in params)) return DEFAULT_TENANT
+  const { tenant } = params
+  if (tenant && tenant !== DEFAULT_TENANT) return tenant
+  throw unauthorized(request.headers.has('authorization'))
+}
+
+/** Who asks, for a path that needs a credential of this very tenant. */
+function enter(wire: Wire, request: Request, tenant: string): Actor {
+  const token = tokenIn(request.headers.get('authorization'))
+  const actor = token === undefined ? undefined : wire.check(token, wire.service.now())
+  if (actor?.tenant === tenant) return actor
+  throw unauthorized(request.headers.has('authorization'))
+}
+
+/** Who asks, for discovery: anybody, but a credential that is given has to be good. */
+function visitor(wire: Wire, request: Request, tenant: string): Actor {
+  if (request.headers.has('authorization')) return enter(wire, request, tenant)
+  return { name: '', tenant, scope: 'read' }
+}
+
+function askOf(
+  wire: Wire,
+  { request, params, server }: Raw,
+  actor: Actor,
+  tenant: string,
+  lease: Lease | undefined,
+  requestId: string,
+): Ask {
+  const { url } = request
+  const at = url.indexOf('?')
+  const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
+  const baseUrl = wire.baseUrl(tenant)
+  const { service } = wire
+  const id = params?.['id'] ?? ''
+  const context: Context = {
+    ...service,
+    baseUrl,
+    signal: request.signal,
+    get store() {
+      if (!lease) throw new Error('discovery asks for a store')
+      return lease.store
+    },
+    holdStore: () => lease?.share() ?? (() => undefined),
+    get origin() {
+      const address = server?.requestIP(request)?.address ?? ''
+      return { time: service.now(), actor: actor.name, address, requestId }
+    },
+  }
+  return {
+    request,
+    id,
+    query,
+    context,
+    header: (name) => request.headers.get(name) ?? undefined,
+    projection: (type) =>
+      readProjection(type, {
+        attributes: namesIn(query.getAll('attributes')),
+        excludedAttributes: namesIn(query.getAll('excludedAttributes')),
+      }),
+    search: () => ({
+      filter: query.get('filter') ?? undefined,
+      startIndex: query.get('startIndex') ?? undefined,
+      count: query.get('count') ?? undefined,
+    }),
+    discovery: () => ({ registry: service.registry, baseUrl, id }),
+  }
+}

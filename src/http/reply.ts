@@ -1,0 +1,138 @@
+/**
+ * Turns what operations return into responses. The media type is always application/scim+json,
+ * bare.
+ */
+
+import { type Context, locationOf } from '../operations/context.ts'
+import { type Piece, represent } from '../operations/represent.ts'
+import type { SearchResult } from '../operations/search.ts'
+import { errorBody, type ScimError } from '../scim/error.ts'
+import { etagOf } from '../scim/etag.ts'
+import type { Projection } from '../scim/projection.ts'
+import { URN } from '../scim/urns.ts'
+import type { JsonObject } from '../scim/value.ts'
+import type { Stored } from '../store/store.ts'
+
+const CONTENT_TYPE = { 'Content-Type': 'application/scim+json' }
+
+/** One resource, with its entity tag and its URI. RFC 7644 sections 3.3, 3.4.1, 3.5 and 3.14. */
+export async function resourceReply(
+  context: Context,
+  stored: Stored,
+  projection: Projection,
+  status: 200 | 201 = 200,
+): Promise<Response> {
+  const pieces = await represent(context, stored, projection)
+  return new Response(bodyOf(context, pieces), {
+    status,
+    headers: resourceHeaders(context, stored),
+  })
+}
+
+const resourceHeaders = (context: Context, stored: Stored): Record<string, string> => {
+  const location = locationOf(context, stored.type, stored.id)
+  return {
+    ...CONTENT_TYPE,
+    ETag: etagOf(stored.version),
+    Location: location,
+    'Content-Location': location,
+  }
+}
+
+/** 204 for a change whose result is not shown. */
+export const changedReply = (stored: Stored): Response =>
+  new Response(null, { status: 204, headers: { ETag: etagOf(stored.version) } })
+
+export const deletedReply = (): Response => new Response(null, { status: 204 })
+
+/** 304: the client has this version already. */
+export const notModifiedReply = (etag: string): Response =>
+  new Response(null, { status: 304, headers: { ETag: etag } })
+
+/** A page of resources. RFC 7644 section 3.4.2. */
+export async function listReply(
+  context: Context,
+  { total, startIndex, page }: SearchResult,
+  projection: Projection,
+): Promise<Response> {
+  const pieces: Piece[] = [listHead(total, startIndex, page.length)]
+  for (const [index, stored] of page.entries()) {
+    if (index > 0) pieces.push(',')
+    pieces.push(...(await represent(context, stored, projection)))
+  }
+  pieces.push(']}')
+  return new Response(bodyOf(context, pieces), { headers: CONTENT_TYPE })
+}
+
+function listHead(totalResults: number, startIndex: number, itemsPerPage: number): string {
+  const head = JSON.stringify({
+    schemas: [URN.listResponse],
+    totalResults,
+    startIndex,
+    itemsPerPage,
+  })
+  return `${head.slice(0, -1)},"Resources":[`
+}
+
+/** All of a few documents: discovery is never paged (RFC 7644 section 4). */
+export const documentsReply = (documents: readonly JsonObject[]): Response =>
+  new Response(
+    `${listHead(documents.length, 1, documents.length)}${documents.map((d) => JSON.stringify(d)).join(',')}]}`,
+    { headers: CONTENT_TYPE },
+  )
+
+export const documentReply = (document: JsonObject): Response =>
+  new Response(JSON.stringify(document), { headers: CONTENT_TYPE })
+
+export function errorReply(error: ScimError): Response {
+  const { status, scimType, message, headers } = error
+  return new Response(JSON.stringify(errorBody(status, scimType, message)), {
+    status,
+    headers: { ...CONTENT_TYPE, ...headers },
+  })
+}
+
+const encoder = new TextEncoder()
+
+/** Bytes when all is known, else a stream that reads the store as the client reads it. */
+function bodyOf(
+  context: Context,
+  pieces: readonly Piece[],
+): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
+  const known: Uint8Array[] = []
+  for (const piece of pieces) {
+    if (typeof piece === 'string') known.push(encoder.encode(piece))
+    else if (piece instanceof Uint8Array) known.push(piece)
+    else return streamOf(context, pieces)
+  }
+  return Buffer.concat(known)
+}
+
+function streamOf(context: Context, pieces: readonly Piece[]): ReadableStream<Uint8Array> {
+  const bytes = bytesOf(pieces)
+  const release = context.holdStore()
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await bytes.next()
+        if (!done) return controller.enqueue(value)
+        controller.close()
+      } catch (error) {
+        controller.error(error)
+      }
+      release()
+    },
+    async cancel() {
+      release()
+      await bytes.return(undefined)
+    },
+  })
+}
+
+async function* bytesOf(pieces: readonly Piece[]): AsyncGenerator<Uint8Array, undefined> {
+  for (const piece of pieces) {
+    if (typeof piece === 'string') yield encoder.encode(piece)
+    else if (piece instanceof Uint8Array) yield piece
+    else for await (const text of piece) yield encoder.encode(text)
+  }
+}

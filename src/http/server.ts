@@ -1,0 +1,151 @@
+/** The whole HTTP surface. Each line is a method, a path, and what is done. */
+
+import { Elysia } from 'elysia'
+import { create } from '../operations/create.ts'
+import { patch } from '../operations/patch.ts'
+import { read } from '../operations/read.ts'
+import { remove } from '../operations/remove.ts'
+import { replace } from '../operations/replace.ts'
+import { search } from '../operations/search.ts'
+import {
+  resourceTypeDocument,
+  resourceTypeDocuments,
+  schemaDocument,
+  schemaDocuments,
+  serviceProviderConfig,
+} from '../scim/discovery.ts'
+import { ScimError } from '../scim/error.ts'
+import { etagOf, isKnown } from '../scim/etag.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import { readBody } from './body.ts'
+import { type Ask, type Discovery, type Handlers, route, type Wire } from './exchange.ts'
+import {
+  changedReply,
+  deletedReply,
+  documentReply,
+  documentsReply,
+  errorReply,
+  listReply,
+  notModifiedReply,
+  resourceReply,
+} from './reply.ts'
+
+/** Paths of the default tenant, and of the tenant that the path names. */
+const PREFIXES = ['/scim/v2', '/t/:tenant/scim/v2']
+
+export function createServer(wire: Wire) {
+  const server = new Elysia({
+    // With the standard, `http://app/…` is no route at all; and nothing of ours needs the other
+    // two.
+    handler: { standardHostname: false },
+    normalize: false,
+    cookie: {},
+  })
+    .onError(({ code, request }) => {
+      if (code === 'NOT_FOUND') return errorReply(notThere(request))
+      return errorReply(ScimError.status(400, 'the request could not be read'))
+    })
+    .get('/health', () => new Response('ok\n'))
+    .get(
+      '/ready',
+      () =>
+        new Response(wire.isReady() ? 'ready\n' : 'not ready\n', {
+          status: wire.isReady() ? 200 : 503,
+        }),
+    )
+
+  for (const prefix of PREFIXES) {
+    for (const type of wire.service.registry.types) {
+      route(server, wire, `${prefix}${type.endpoint}`, collection(type))
+      route(server, wire, `${prefix}${type.endpoint}/:id`, resource(type))
+    }
+    route(server, wire, `${prefix}/ServiceProviderConfig`, discovery.serviceProviderConfig)
+    route(server, wire, `${prefix}/ResourceTypes`, discovery.resourceTypes)
+    route(server, wire, `${prefix}/ResourceTypes/:id`, discovery.resourceType)
+    route(server, wire, `${prefix}/Schemas`, discovery.schemas)
+    route(server, wire, `${prefix}/Schemas/:id`, discovery.schema)
+  }
+  return server
+}
+
+/** RFC 7644 sections 3.3 and 3.4.2. */
+const collection = (type: ResourceType): Handlers => ({
+  GET: async (ask) => {
+    const projection = ask.projection(type)
+    return listReply(ask.context, await search(ask.context, type, ask.search()), projection)
+  },
+  POST: async (ask) => {
+    const projection = ask.projection(type)
+    const created = await create(ask.context, type, await readBody(ask.request))
+    return resourceReply(ask.context, created, projection, 201)
+  },
+})
+
+/** RFC 7644 sections 3.4.1, 3.5.1, 3.5.2 and 3.6. */
+const resource = (type: ResourceType): Handlers => ({
+  GET: async (ask) => {
+    const projection = ask.projection(type)
+    const stored = await read(ask.context, type, ask.id)
+    const tag = etagOf(stored.version)
+    if (isKnown(tag, ask.header('if-none-match'))) return notModifiedReply(tag)
+    return resourceReply(ask.context, stored, projection)
+  },
+  PUT: async (ask) => {
+    const projection = ask.projection(type)
+    const body = await readBody(ask.request)
+    const replaced = await replace(ask.context, type, ask.id, body, ask.header('if-match'))
+    return resourceReply(ask.context, replaced, projection)
+  },
+  PATCH: async (ask) => {
+    const projection = ask.projection(type)
+    const body = await readBody(ask.request)
+    const patched = await patch(ask.context, type, ask.id, body, ask.header('if-match'))
+    // A type with links may be very long, and its clients do not read the answer (Entra ID, Okta).
+    if (type.links.length > 0 && projection.isDefault) return changedReply(patched)
+    return resourceReply(ask.context, patched, projection)
+  },
+  DELETE: async (ask) => {
+    await remove(ask.context, type, ask.id, ask.header('if-match'))
+    return deletedReply()
+  },
+})
+
+/** RFC 7644 section 4: GET alone, without credential, without paging, and no filter. */
+const discovery = {
+  serviceProviderConfig: describe(({ baseUrl }) => documentReply(serviceProviderConfig(baseUrl))),
+  resourceTypes: describe(({ registry, baseUrl }) =>
+    documentsReply(resourceTypeDocuments(registry, baseUrl)),
+  ),
+  resourceType: describe(({ registry, baseUrl, id }) => {
+    const type = registry.types.find(({ name }) => name === id)
+    if (!type) throw ScimError.status(404, `there is no resource type "${id}"`)
+    return documentReply(resourceTypeDocument(type, baseUrl))
+  }),
+  schemas: describe(({ registry, baseUrl }) => documentsReply(schemaDocuments(registry, baseUrl))),
+  schema: describe(({ registry, baseUrl, id }) => {
+    const schema = registry.schemas.find((one) => one.id.toLowerCase() === id.toLowerCase())
+    if (!schema) throw ScimError.status(404, `there is no schema "${id}"`)
+    return documentReply(schemaDocument(schema, baseUrl))
+  }),
+}
+
+function describe(answer: (discovery: Discovery) => Response): Handlers {
+  return {
+    isPublic: true,
+    GET: async (ask: Ask) => {
+      if (ask.query.has('filter')) throw ScimError.status(403, 'discovery takes no filter')
+      return answer(ask.discovery())
+    },
+  }
+}
+
+/**
+ * Optional parts of the protocol that this server does not have are told apart from wrong paths.
+ */
+function notThere(request: Request): ScimError {
+  const path = new URL(request.url).pathname
+  if (/\/scim\/v2\/(?:Bulk|Me|(?:[^/]+\/)?\.search)\/?$/.test(path)) {
+    return ScimError.status(501, `${path} is not supported`)
+  }
+  return ScimError.status(404, `there is nothing at ${path}`)
+}

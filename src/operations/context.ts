@@ -1,0 +1,40 @@
+/**
+ * What every operation is given: the tenant's store and rules, and what is passed in rather than
+ * taken.
+ */
+
+import { ScimError } from '../scim/error.ts'
+import type { Registry, ResourceType } from '../scim/registry.ts'
+import type { Checks } from '../scim/validate.ts'
+import type { Origin, Store } from '../store/store.ts'
+
+/** What is the same for all requests. */
+export interface Service {
+  readonly registry: Registry
+  readonly checks: Checks
+  /** Milliseconds since 1970. */
+  now(): number
+  /** An id for a new resource; ids made later sort after those made before. */
+  newId(): string
+  /** A password to the text that is stored in its place. */
+  hashPassword(password: string): Promise<string>
+}
+
+/** One request of one tenant. */
+export interface Context extends Service {
+  readonly store: Store
+  /** The tenant's base URL, without a slash at its end. */
+  readonly baseUrl: string
+  readonly origin: Origin
+  /** Keeps the store open for an answer that is read from it bit by bit; the result lets go. */
+  holdStore(): () => void
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal | undefined
+}
+
+/** The URI of a resource: meta.location, Location and `$ref`. RFC 7643 section 3.1. */
+export const locationOf = (context: Context, type: ResourceType, id: string): string =>
+  `${context.baseUrl}${type.endpoint}/${encodeURIComponent(id)}`
+
+export const notFound = (type: ResourceType, id: string): ScimError =>
+  ScimError.status(404, `${type.name} ${id} not found`)

@@ -1,0 +1,59 @@
+/** POST: RFC 7644 section 3.3. */
+
+import type { JsonValue } from '../scim/json.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import { arrange, type Draft, readDraft } from '../scim/resource.ts'
+import { requireValid } from '../scim/validate.ts'
+import { isJsonObject } from '../scim/value.ts'
+import type { Stored } from '../store/store.ts'
+import type { Context } from './context.ts'
+import { requireMembers } from './decide.ts'
+import { withHashedPassword } from './password.ts'
+
+/** Creates a resource from a request body and returns it as it is stored. */
+export async function create(
+  context: Context,
+  type: ResourceType,
+  body: JsonValue,
+): Promise<Stored> {
+  const { store, checks, origin } = context
+  const draft = readDraft(type, body, store.rules)
+  const complete = withDefaults(type, draft)
+  requireValid(checks, type, complete)
+  const document = await withHashedPassword(context, type, complete)
+
+  const edits = [...draft.links].map(([link, ids]) => ({ link, op: 'add', ids }) as const)
+  const [created] = await store.commit(
+    [
+      {
+        operation: 'create',
+        type,
+        id: context.newId(),
+        mentions: edits.flatMap(({ ids }) => ids),
+        decide: (_current, facts) => ({
+          document,
+          links: requireMembers(edits, facts, store.rules),
+        }),
+      },
+    ],
+    origin,
+  )
+  if (!created?.stored) throw new Error('a creation left no resource')
+  return created.stored
+}
+
+/**
+ * Attributes with a default get it unless the body names them: null asks for none (section 3.3).
+ */
+function withDefaults(type: ResourceType, { document, asserted }: Draft) {
+  const missing = Object.entries(type.defaults).filter(
+    ([name]) => !asserted.has(name.toLowerCase()),
+  )
+  if (missing.length === 0) return document
+  const base = new Map([...Object.entries(document), ...missing])
+  const extensions = type.extensions.flatMap(({ schema }) => {
+    const held = document[schema.id]
+    return isJsonObject(held) ? [[schema, held] as const] : []
+  })
+  return arrange(type, base, new Map(extensions))
+}

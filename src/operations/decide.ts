@@ -1,0 +1,69 @@
+/**
+ * What the decisions of several verbs have in common: links that may be, values that may not
+ * change.
+ */
+
+import { ScimError } from '../scim/error.ts'
+import type { LinkEdit } from '../scim/link.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import type { Document } from '../scim/resource.ts'
+import type { Rules } from '../scim/tolerance.ts'
+import { isJsonObject, sameValue } from '../scim/value.ts'
+import type { Facts } from '../store/store.ts'
+
+/**
+ * Leaves only edits that link to resources which exist and may be linked to. RFC 7643 section 4.2.
+ *
+ * @throws ScimError invalidValue naming the id, unless the tenant skips unknown members
+ */
+export const requireMembers = (
+  edits: readonly LinkEdit[],
+  facts: Facts,
+  rules: Rules,
+): readonly LinkEdit[] =>
+  edits.map((edit) => {
+    if (edit.op !== 'add' && edit.op !== 'replace') return edit
+    const ids = edit.ids.filter((id) => isMember(edit, id, facts, rules))
+    return ids.length === edit.ids.length ? edit : { ...edit, ids }
+  })
+
+function isMember({ link }: LinkEdit, id: string, facts: Facts, rules: Rules): boolean {
+  const { name } = link.attribute
+  const type = facts.typeOf(id)
+  if (type === undefined) {
+    if (rules.unknownMembers === 'skip') return false
+    throw ScimError.of('invalidValue', `${name}.value: there is no resource with the id "${id}"`)
+  }
+  if (link.targets.length === 0 || link.targets.includes(type)) return true
+  const expected = link.targets.join(' or ')
+  throw ScimError.of('invalidValue', `${name}.value: "${id}" is a ${type}, expected a ${expected}`)
+}
+
+/** RFC 7643 section 7: an immutable value that is set stays as it is. */
+export function requireImmutable(type: ResourceType, before: Document, after: Document): void {
+  const check = (names: Iterable<Immutable>, was: Document, is: Document, prefix: string) => {
+    for (const { name, mutability, subAttributes, multiValued } of names) {
+      const old = was[name]
+      if (old === undefined) continue
+      if (mutability === 'immutable' && !sameValue(old, is[name])) {
+        throw ScimError.of('mutability', `${prefix}${name} is immutable and has another value`)
+      }
+      if (multiValued || !isJsonObject(old)) continue
+      check(subAttributes, old, isJsonObject(is[name]) ? is[name] : {}, `${prefix}${name}.`)
+    }
+  }
+  check(type.attributes.values(), before, after, '')
+  for (const { schema } of type.extensions) {
+    const was = before[schema.id]
+    const is = after[schema.id]
+    if (isJsonObject(was))
+      check(schema.attributes, was, isJsonObject(is) ? is : {}, `${schema.id}:`)
+  }
+}
+
+interface Immutable {
+  readonly name: string
+  readonly mutability: string
+  readonly multiValued: boolean
+  readonly subAttributes: readonly Immutable[]
+}

@@ -1,0 +1,53 @@
+/** PATCH: RFC 7644 section 3.5.2. */
+
+import { requireMatch } from '../scim/etag.ts'
+import type { JsonValue } from '../scim/json.ts'
+import { applyPatch } from '../scim/patch/apply.ts'
+import { linkIdsOf } from '../scim/patch/links.ts'
+import { readPatch } from '../scim/patch/read.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import { requireValid } from '../scim/validate.ts'
+import type { Stored } from '../store/store.ts'
+import { type Context, notFound } from './context.ts'
+import { requireImmutable, requireMembers } from './decide.ts'
+import { withHashedPasswords } from './password.ts'
+
+/** Applies all operations of a request body or none, and returns the resource as it is stored. */
+export async function patch(
+  context: Context,
+  type: ResourceType,
+  id: string,
+  body: JsonValue,
+  ifMatch: string | undefined,
+): Promise<Stored> {
+  const { store, checks, origin } = context
+  const { rules } = store
+  const read = readPatch(type, body, rules)
+  const mentions = linkIdsOf(read, rules)
+  const known = await store.read(type, id)
+  if (!known) throw notFound(type, id)
+  requireMatch(known.version, ifMatch)
+  const assignments = await withHashedPasswords(context, read)
+
+  const [patched] = await store.commit(
+    [
+      {
+        operation: 'modify',
+        type,
+        id,
+        mentions,
+        decide(current, facts) {
+          if (!current) throw notFound(type, id)
+          requireMatch(current.version, ifMatch)
+          const { document, links } = applyPatch(type, current.document, assignments, rules)
+          requireImmutable(type, current.document, document)
+          requireValid(checks, type, document)
+          return { document, links: requireMembers(links, facts, rules) }
+        },
+      },
+    ],
+    origin,
+  )
+  if (!patched?.stored) throw notFound(type, id)
+  return patched.stored
+}

@@ -1,0 +1,12 @@
+/** GET of one resource: RFC 7644 section 3.4.1. */
+
+import type { ResourceType } from '../scim/registry.ts'
+import type { Stored } from '../store/store.ts'
+import { type Context, notFound } from './context.ts'
+
+/** @throws ScimError 404 for an id that no resource of this type has */
+export async function read({ store }: Context, type: ResourceType, id: string): Promise<Stored> {
+  const stored = await store.read(type, id)
+  if (!stored) throw notFound(type, id)
+  return stored
+}

@@ -1,0 +1,87 @@
+/** PUT: RFC 7644 section 3.5.1. */
+
+import { requireMatch } from '../scim/etag.ts'
+import type { JsonValue } from '../scim/json.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import { type Document, type Draft, readDraft, rearrange } from '../scim/resource.ts'
+import { requireValid } from '../scim/validate.ts'
+import { isJsonObject, type JsonObject } from '../scim/value.ts'
+import type { Stored } from '../store/store.ts'
+import { type Context, notFound } from './context.ts'
+import { requireImmutable, requireMembers } from './decide.ts'
+import { withHashedPassword } from './password.ts'
+
+/** Replaces a resource by a request body and returns it as it is stored. */
+export async function replace(
+  context: Context,
+  type: ResourceType,
+  id: string,
+  body: JsonValue,
+  ifMatch: string | undefined,
+): Promise<Stored> {
+  const { store, checks, origin } = context
+  const draft = readDraft(type, body, store.rules)
+  const document = await hashedIfValid()
+  const edits = type.links.map(
+    (link) => ({ link, op: 'replace', ids: draft.links.get(link) ?? [] }) as const,
+  )
+
+  const [replaced] = await store.commit(
+    [
+      {
+        operation: 'replace',
+        type,
+        id,
+        mentions: edits.flatMap(({ ids }) => ids),
+        decide(current, facts) {
+          if (!current) throw notFound(type, id)
+          requireMatch(current.version, ifMatch)
+          const next = withKept(type, { ...draft, document }, current.document)
+          requireImmutable(type, current.document, next)
+          requireValid(checks, type, next)
+          return { document: next, links: requireMembers(edits, facts, store.rules) }
+        },
+      },
+    ],
+    origin,
+  )
+  if (!replaced?.stored) throw notFound(type, id)
+  return replaced.stored
+
+  /** No password is hashed for a body that is refused, nor for a resource that does not exist. */
+  async function hashedIfValid(): Promise<Document> {
+    const current = await store.read(type, id)
+    if (!current) throw notFound(type, id)
+    requireMatch(current.version, ifMatch)
+    return withHashedPassword(context, type, draft.document)
+  }
+}
+
+/**
+ * What a PUT leaves out is cleared, with three exceptions: what the client can never read back
+ * (password), what has a default (active: omission neither suspends nor reactivates), and what is
+ * immutable and set.
+ */
+function withKept(type: ResourceType, { document, asserted }: Draft, current: Document): Document {
+  const next: Document = { ...document }
+  for (const { name, mutability } of type.attributes.values()) {
+    if (next[name] !== undefined || current[name] === undefined) continue
+    const isKept = mutability === 'writeOnly' || Object.hasOwn(type.defaults, name)
+    if (mutability === 'immutable' || (isKept && !asserted.has(name.toLowerCase()))) {
+      next[name] = current[name]
+    }
+  }
+  for (const { schema } of type.extensions) {
+    const was = current[schema.id]
+    if (!isJsonObject(was)) continue
+    const held: JsonObject = {
+      ...(isJsonObject(next[schema.id]) ? (next[schema.id] as JsonObject) : {}),
+    }
+    for (const { name, mutability } of schema.attributes) {
+      const isKept = mutability === 'immutable' || mutability === 'writeOnly'
+      if (isKept && held[name] === undefined && was[name] !== undefined) held[name] = was[name]
+    }
+    next[schema.id] = held
+  }
+  return rearrange(type, next)
+}

@@ -1,0 +1,162 @@
+/**
+ * Turns a stored resource into the text of an answer: document, links, meta, as far as they are
+ * shown.
+ */
+
+import { filledText, hasMarks, type Referred, referencesIn } from '../scim/document.ts'
+import { etagOf } from '../scim/etag.ts'
+import { isPlain, type Projection, project, type Shown } from '../scim/projection.ts'
+import type { Link, ResourceType } from '../scim/registry.ts'
+import type { Attribute } from '../scim/schema.ts'
+import { inSchemaOrder, type JsonObject } from '../scim/value.ts'
+import type { Header, Stored } from '../store/store.ts'
+import { type Context, locationOf } from './context.ts'
+
+/** A piece of an answer: text, bytes of text, or text that is still to be read from the store. */
+export type Piece = string | Uint8Array | AsyncIterable<string>
+
+/** Batches of links that are read before the answer is begun; of more, the rest is streamed. */
+const BATCHES_INLINE = 2
+
+const plainTypes = new WeakMap<ResourceType, boolean>()
+
+/** The pieces of one resource's JSON text. RFC 7643 section 3, RFC 7644 section 3.9. */
+export async function represent(
+  context: Context,
+  stored: Stored,
+  projection: Projection,
+): Promise<Piece[]> {
+  const { type } = stored
+  const pieces: Piece[] = [await documentPiece(context, stored, projection)]
+  for (const link of type.links) {
+    const shown = projection.shown(link.attribute, undefined)
+    if (shown !== false) pieces.push(...(await linkPieces(context, stored, link, shown)))
+  }
+  for (const { attribute, link } of type.reverse) {
+    const shown = projection.shown(attribute, undefined)
+    if (shown !== false) pieces.push(await reversePiece(context, stored, attribute, link, shown))
+  }
+  pieces.push(metaPiece(context, stored, projection), '}')
+  return pieces
+}
+
+async function documentPiece(
+  context: Context,
+  stored: Stored,
+  projection: Projection,
+): Promise<string | Uint8Array> {
+  const { type, text } = stored
+  if (projection.isDefault && plain(type) && !hasMarks(text)) return text
+  const filled = await filledDocument(context, stored)
+  if (projection.isDefault && plain(type)) return filled
+  const shown = project(type, JSON.parse(`${filled}}`) as JsonObject, projection)
+  return JSON.stringify(shown).slice(0, -1)
+}
+
+function plain(type: ResourceType): boolean {
+  let answer = plainTypes.get(type)
+  if (answer === undefined) {
+    answer = isPlain(type)
+    plainTypes.set(type, answer)
+  }
+  return answer
+}
+
+/**
+ * The document's text with `$ref` and the names of what it refers to, without its closing brace.
+ */
+export async function filledDocument(context: Context, { text }: Stored): Promise<string> {
+  const referred = new Map<string, Referred>()
+  for (const id of new Set(referencesIn(text))) {
+    const header = await context.store.find(id)
+    if (!header) continue
+    referred.set(id, { location: locationOf(context, header.type, id), display: header.display })
+  }
+  return filledText(text, (id) => referred.get(id))
+}
+
+/**
+ * The elements of a link attribute; an empty list is shown as such (DESIGN: a group's `members`).
+ */
+async function linkPieces(
+  context: Context,
+  owner: Stored,
+  link: Link,
+  shown: Shown,
+): Promise<Piece[]> {
+  const elementText = elementWriter(link.attribute, shown)
+  const batches = context.store.linked(owner, link)[Symbol.asyncIterator]()
+  const textOf = (batch: readonly Header[]) =>
+    batch.map((member) => elementText(linkElement(context, member, member.type.name))).join(',')
+
+  const texts: string[] = []
+  for (let count = 0; count < BATCHES_INLINE; count++) {
+    const { done, value } = await batches.next()
+    if (done)
+      return [`,${JSON.stringify(link.attribute.name)}:[`, texts.filter(Boolean).join(','), ']']
+    texts.push(textOf(value))
+  }
+  return [`,${JSON.stringify(link.attribute.name)}:[`, texts.filter(Boolean).join(','), rest(), ']']
+
+  async function* rest(): AsyncGenerator<string> {
+    for (let next = await batches.next(); !next.done; next = await batches.next()) {
+      if (next.value.length > 0) yield `,${textOf(next.value)}`
+    }
+  }
+}
+
+/** The other side of links: a user's groups, direct ones first. RFC 7643 section 4.1.2. */
+async function reversePiece(
+  context: Context,
+  member: Stored,
+  attribute: Attribute,
+  link: Link,
+  shown: Shown,
+): Promise<string> {
+  const owners = await context.store.owners(member, link)
+  if (owners.length === 0) return ''
+  const elementText = elementWriter(attribute, shown)
+  const texts = owners.map(({ header, direct }) =>
+    elementText(linkElement(context, header, direct ? 'direct' : 'indirect')),
+  )
+  return `,${JSON.stringify(attribute.name)}:[${texts.join(',')}]`
+}
+
+/** What is derived about a linked resource: all that an element of a link attribute may hold. */
+export const linkElement = (context: Context, header: Header, kind: string): JsonObject => ({
+  value: header.id,
+  $ref: locationOf(context, header.type, header.id),
+  type: kind,
+  display: header.display,
+})
+
+function elementWriter(attribute: Attribute, shown: Shown): (element: JsonObject) => string {
+  const subs = attribute.subAttributes.filter(
+    (sub) =>
+      sub.returned === 'always' ||
+      (sub.returned !== 'never' &&
+        (shown === true
+          ? sub.returned === 'default'
+          : shown !== false && shown.has(sub.name.toLowerCase()))),
+  )
+  return (element) => JSON.stringify(inSchemaOrder(subs, new Map(Object.entries(element))))
+}
+
+/** The whole of meta. RFC 7643 section 3.1. */
+export const metaOf = (context: Context, stored: Header): JsonObject => ({
+  resourceType: stored.type.name,
+  created: new Date(stored.created).toISOString(),
+  lastModified: new Date(stored.lastModified).toISOString(),
+  location: locationOf(context, stored.type, stored.id),
+  version: etagOf(stored.version),
+})
+
+function metaPiece(context: Context, stored: Stored, projection: Projection): string {
+  const attribute = stored.type.attributes.get('meta')
+  const shown = attribute ? projection.shown(attribute, undefined) : false
+  if (shown === false) return ''
+  const meta = metaOf(context, stored)
+  if (shown === true) return `,"meta":${JSON.stringify(meta)}`
+  const part = Object.entries(meta).filter(([name]) => shown.has(name.toLowerCase()))
+  return part.length === 0 ? '' : `,"meta":${JSON.stringify(Object.fromEntries(part))}`
+}

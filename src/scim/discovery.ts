@@ -1,0 +1,68 @@
+/** What the server says about itself: RFC 7643 sections 5 to 7, RFC 7644 section 4. */
+
+import type { JsonValue } from './json.ts'
+import { PAGE_COUNT_DEFAULT, PAGE_COUNT_MAX } from './limits.ts'
+import type { Registry, ResourceType } from './registry.ts'
+import { publishedAttribute, type Schema } from './schema.ts'
+import { URN } from './urns.ts'
+import type { JsonObject } from './value.ts'
+
+/** The configuration of this server; true in every line. */
+export const serviceProviderConfig = (baseUrl: string): JsonObject => ({
+  schemas: [URN.serviceProviderConfig],
+  patch: { supported: true },
+  bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+  filter: { supported: true, maxResults: PAGE_COUNT_MAX },
+  changePassword: { supported: true },
+  sort: { supported: false },
+  etag: { supported: true },
+  pagination: {
+    cursor: false,
+    index: true,
+    defaultPaginationMethod: 'index',
+    defaultPageSize: PAGE_COUNT_DEFAULT,
+    maxPageSize: PAGE_COUNT_MAX,
+  },
+  authenticationSchemes: [
+    {
+      type: 'oauthbearertoken',
+      name: 'Bearer token',
+      description: 'A token made by "scimd token create", sent in the Authorization header',
+      specUri: 'https://www.rfc-editor.org/info/rfc6750',
+      primary: true,
+    },
+  ],
+  meta: {
+    resourceType: 'ServiceProviderConfig',
+    location: `${baseUrl}/ServiceProviderConfig`,
+  },
+})
+
+export const resourceTypeDocument = (type: ResourceType, baseUrl: string): JsonObject => ({
+  schemas: [URN.resourceType],
+  id: type.name,
+  name: type.name,
+  endpoint: type.endpoint,
+  description: type.description,
+  schema: type.schema.id,
+  schemaExtensions: type.extensions.map(({ schema, required }) => ({
+    schema: schema.id,
+    required,
+  })),
+  meta: { resourceType: 'ResourceType', location: `${baseUrl}/ResourceTypes/${type.name}` },
+})
+
+export const schemaDocument = (schema: Schema, baseUrl: string): JsonObject => ({
+  schemas: [URN.schema],
+  id: schema.id,
+  name: schema.name,
+  description: schema.description,
+  attributes: schema.attributes.map(publishedAttribute) as JsonValue,
+  meta: { resourceType: 'Schema', location: `${baseUrl}/Schemas/${schema.id}` },
+})
+
+export const resourceTypeDocuments = (registry: Registry, baseUrl: string): JsonObject[] =>
+  registry.types.map((type) => resourceTypeDocument(type, baseUrl))
+
+export const schemaDocuments = (registry: Registry, baseUrl: string): JsonObject[] =>
+  registry.schemas.map((schema) => schemaDocument(schema, baseUrl))

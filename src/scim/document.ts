@@ -1,0 +1,125 @@
+/**
+ * Turns a document into the text that is stored, and back.
+ *
+ * The text is the JSON that a plain answer begins with, so that a GET parses nothing. Where it
+ * refers to another resource (manager), a mark holds the place of what is derived when it is
+ * answered: `$ref` and the name. A mark stands between two control characters, which JSON text
+ * itself never contains.
+ */
+
+import type { JsonValue } from './json.ts'
+import type { ResourceType } from './registry.ts'
+import type { Document } from './resource.ts'
+import type { Attribute } from './schema.ts'
+import { isJsonObject, isReference, type JsonObject } from './value.ts'
+
+export const MARK_BYTE = 1
+const MARK = /\u0001(\[[^\u0002]*\])\u0002/g
+
+/** Sub-attributes that carry the name of the resource referred to. */
+const NAME_SUBS = ['displayname', 'display']
+
+export interface DocumentText {
+  /** `{"schemas":[…],"id":"…",…` without the closing brace. */
+  readonly text: string
+  /** A JSON object with what is never returned, or "". */
+  readonly hidden: string
+}
+
+/** The stored text of a document. Equal documents have equal text. */
+export function textOf(type: ResourceType, id: string, document: Document): DocumentText {
+  let text = ''
+  const hidden: JsonObject = {}
+  for (const [name, value] of Object.entries(document)) {
+    const attribute = type.attributes.get(name.toLowerCase())
+    if (attribute?.returned === 'never') {
+      hidden[name] = value
+      continue
+    }
+    const extension = attribute
+      ? undefined
+      : type.extensions.find(({ schema }) => schema.id === name)
+    const written =
+      extension && isJsonObject(value)
+        ? `{${Object.entries(value)
+            .map(([key, held]) => member(key, extension.schema.byName.get(key.toLowerCase()), held))
+            .join(',')}}`
+        : valueText(attribute, value)
+    text += `${text === '' ? '{' : ','}${JSON.stringify(name)}:${written}`
+    if (name === 'schemas') text += `,"id":${JSON.stringify(id)}`
+  }
+  return { text, hidden: Object.keys(hidden).length > 0 ? JSON.stringify(hidden) : '' }
+}
+
+const member = (name: string, attribute: Attribute | undefined, value: JsonValue): string =>
+  `${JSON.stringify(name)}:${valueText(attribute, value)}`
+
+function valueText(attribute: Attribute | undefined, value: JsonValue): string {
+  if (attribute?.type !== 'complex' || !isReference(attribute)) return JSON.stringify(value)
+  if (Array.isArray(value))
+    return `[${value.map((element) => referenceText(attribute, element)).join(',')}]`
+  return referenceText(attribute, value)
+}
+
+function referenceText(attribute: Attribute, value: JsonValue): string {
+  const text = JSON.stringify(value)
+  if (!isJsonObject(value) || typeof value['value'] !== 'string') return text
+  const named = attribute.subAttributes.find(
+    (sub) => sub.mutability === 'readOnly' && NAME_SUBS.includes(sub.name.toLowerCase()),
+  )
+  const mark = JSON.stringify([value['value'], named?.name ?? null])
+  return `${text.slice(0, -1)}\u0001${mark}\u0002}`
+}
+
+const decoder = new TextDecoder()
+
+/** The document that was stored, with what is never returned, without what is derived. */
+export function documentOf(text: Uint8Array, hidden: Uint8Array): Document {
+  const parsed = JSON.parse(`${decoder.decode(text).replace(MARK, '')}}`) as Document
+  delete parsed['id']
+  if (hidden.length === 0) return parsed
+  return { ...parsed, ...(JSON.parse(decoder.decode(hidden)) as Document) }
+}
+
+/** What is derived about a resource that is referred to. */
+export interface Referred {
+  readonly location: string
+  readonly display: string
+}
+
+export const hasMarks = (text: Uint8Array): boolean => text.indexOf(MARK_BYTE) >= 0
+
+/** Fills the marks in: the text of the answer. References to nothing stay bare values. */
+export function filledText(
+  text: Uint8Array,
+  referred: (id: string) => Referred | undefined,
+): string {
+  return decoder.decode(text).replace(MARK, (_mark, json: string) => {
+    const [id, nameSub] = JSON.parse(json) as [string, string | null]
+    const target = referred(id)
+    if (!target) return ''
+    const ref = `,"$ref":${JSON.stringify(target.location)}`
+    return nameSub === null
+      ? ref
+      : `${ref},${JSON.stringify(nameSub)}:${JSON.stringify(target.display)}`
+  })
+}
+
+/** The ids that the marks of a text refer to. */
+export function referencesIn(text: Uint8Array): string[] {
+  if (!hasMarks(text)) return []
+  return [...decoder.decode(text).matchAll(MARK)].map(
+    ([, json]) => (JSON.parse(json as string) as [string])[0],
+  )
+}
+
+/** The name of a resource: the first of its type's display paths that has a value. */
+export function displayOf(type: ResourceType, document: Document): string {
+  for (const { attribute, sub, extension } of type.display) {
+    const held = extension ? document[extension.id] : document
+    const value = isJsonObject(held) ? held[attribute.name] : undefined
+    const leaf = sub && isJsonObject(value) ? value[sub.name] : sub ? undefined : value
+    if (typeof leaf === 'string' && leaf !== '') return leaf
+  }
+  return ''
+}

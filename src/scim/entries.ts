@@ -1,0 +1,93 @@
+/**
+ * Turns a document into the entries by which it is found: one for each value of an indexed path.
+ */
+
+import { fold } from './fold.ts'
+import { instantOf } from './instant.ts'
+import type { JsonValue } from './json.ts'
+import type { AttributePath, ResourceType } from './registry.ts'
+import type { Document } from './resource.ts'
+import { isJsonObject } from './value.ts'
+
+/** A value as an index orders it: text folded unless caseExact, a dateTime as its instant. */
+export type EntryKey = string | number | boolean
+
+export interface Entry {
+  readonly path: AttributePath
+  readonly key: EntryKey
+  /** Whether a sort by this path goes by this value: the primary one, else the first. */
+  readonly sorts: boolean
+}
+
+/**
+ * UTF-8 bytes of a text that an index keeps whole; of a longer one it keeps a prefix and a hash.
+ */
+export const KEY_BYTES_MAX = 1000
+
+/** Whether an index keeps this key whole, so that the key alone decides. */
+export const isWholeKey = (key: EntryKey): boolean =>
+  typeof key !== 'string' ||
+  key.length * 3 <= KEY_BYTES_MAX ||
+  new TextEncoder().encode(key).length <= KEY_BYTES_MAX
+
+/** The entries of a document. RFC 7643 section 2.4 for the value that stands for many in a sort. */
+export function entriesOf(type: ResourceType, document: Document, lastModified: number): Entry[] {
+  const entries: Entry[] = []
+  for (const path of type.indexed) {
+    if (path.attribute.name === 'meta') {
+      if (path.sub?.name === 'lastModified') entries.push({ path, key: lastModified, sorts: true })
+      continue
+    }
+    const held = path.extension ? document[path.extension.id] : document
+    const value = isJsonObject(held) ? held[path.attribute.name] : undefined
+    if (value === undefined || value === null) continue
+    if (Array.isArray(value)) addMany(entries, path, value)
+    else addOne(entries, path, leafOf(path, value), true)
+  }
+  return entries
+}
+
+function addMany(entries: Entry[], path: AttributePath, elements: readonly JsonValue[]): void {
+  const primary = elements.findIndex(
+    (element) => isJsonObject(element) && element['primary'] === true,
+  )
+  const seen = new Set<EntryKey>()
+  elements.forEach((element, index) => {
+    const key = keyOf(path, leafOf(path, element))
+    if (key === undefined || seen.has(key)) return
+    seen.add(key)
+    entries.push({ path, key, sorts: index === Math.max(primary, 0) })
+  })
+}
+
+function addOne(
+  entries: Entry[],
+  path: AttributePath,
+  value: JsonValue | undefined,
+  sorts: boolean,
+): void {
+  const key = keyOf(path, value)
+  if (key !== undefined) entries.push({ path, key, sorts })
+}
+
+const leafOf = (path: AttributePath, value: JsonValue): JsonValue | undefined =>
+  path.sub === undefined ? value : isJsonObject(value) ? value[path.sub.name] : undefined
+
+/** A value as its index orders it, or undefined when the index does not hold it. */
+export function keyOf({ leaf }: AttributePath, value: JsonValue | undefined): EntryKey | undefined {
+  switch (leaf.type) {
+    case 'boolean':
+      return typeof value === 'boolean' ? value : undefined
+    case 'integer':
+    case 'decimal':
+      return typeof value === 'number' ? value : undefined
+    case 'dateTime':
+      return typeof value === 'string' ? instantOf(value) : undefined
+    case 'string':
+    case 'reference':
+      if (typeof value !== 'string') return undefined
+      return leaf.caseExact ? value : fold(value)
+    default:
+      return undefined
+  }
+}

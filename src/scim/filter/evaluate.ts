@@ -1,0 +1,230 @@
+/** Turns a resolved filter into a predicate over one resource. RFC 7644 section 3.4.2.2. */
+
+import { fold } from '../fold.ts'
+import { instantOf } from '../instant.ts'
+import type { JsonValue } from '../json.ts'
+import type { AttributePath } from '../registry.ts'
+import { isJsonObject, type JsonObject } from '../value.ts'
+import type { Comparison, TypedFilter } from './resolve.ts'
+
+/** A resource as a filter sees it. */
+export interface Candidate {
+  /** The document with id and meta; without links. */
+  readonly resource: JsonObject
+  /** Elements of a link attribute or of its reverse; asked for only as `needsOf` announces. */
+  elements(path: AttributePath): readonly JsonValue[]
+  /**
+   * Whether a link attribute, or its reverse, holds this id; asked for only as `needsOf` announces.
+   */
+  holds(path: AttributePath, id: string): boolean
+}
+
+/** What has to be fetched beside the document before a filter can be evaluated. */
+export interface Needs {
+  /** Link attributes whose elements are looked at one by one. */
+  readonly elements: readonly AttributePath[]
+  /** Ids looked up in link attributes. */
+  readonly ids: readonly { readonly path: AttributePath; readonly id: string }[]
+}
+
+export function needsOf(filter: TypedFilter): Needs {
+  const elements = new Map<string, AttributePath>()
+  const ids: { path: AttributePath; id: string }[] = []
+  const visit = (node: TypedFilter): void => {
+    const held = heldIdOf(node)
+    if (held) {
+      ids.push(held)
+      return
+    }
+    if ('operands' in node) node.operands.forEach(visit)
+    else if ('operand' in node) visit(node.operand)
+    else if (isLinked(node.path)) elements.set(node.path.attribute.name, node.path)
+  }
+  visit(filter)
+  return { elements: [...elements.values()], ids }
+}
+
+/**
+ * A term that asks whether a link attribute holds one id: `members eq "x"`, `members[value eq
+ * "x"]`.
+ */
+export function heldIdOf(node: TypedFilter): { path: AttributePath; id: string } | undefined {
+  const term = node.kind === 'valuePath' && isLinked(node.path) ? node.filter : node
+  if (term.kind !== 'compare' || term.operator !== 'eq' || !isLinked(term.path)) return undefined
+  if (term.path.sub?.name !== 'value' || typeof term.value !== 'string') return undefined
+  return { path: term.path, id: term.value }
+}
+
+const isLinked = (path: AttributePath): boolean =>
+  path.link !== undefined || path.reverse !== undefined
+
+/** Compiles a filter once, to be asked of many resources. */
+export function predicateOf(filter: TypedFilter): (candidate: Candidate) => boolean {
+  const held = heldIdOf(filter)
+  if (held) return (candidate) => candidate.holds(held.path, held.id)
+  switch (filter.kind) {
+    case 'and': {
+      const operands = filter.operands.map(predicateOf)
+      return (candidate) => operands.every((operand) => operand(candidate))
+    }
+    case 'or': {
+      const operands = filter.operands.map(predicateOf)
+      return (candidate) => operands.some((operand) => operand(candidate))
+    }
+    case 'not': {
+      const operand = predicateOf(filter.operand)
+      return (candidate) => !operand(candidate)
+    }
+    case 'present':
+      return (candidate) => leavesOf(candidate, filter.path).some(isPresent)
+    case 'compare':
+      return comparesAny(filter)
+    case 'valuePath': {
+      const matches = elementPredicateOf(filter.filter)
+      return (candidate) => elementsOf(candidate, filter.path).some(matches)
+    }
+  }
+}
+
+/**
+ * Whether one element of a complex attribute matches: all terms are asked of the same element
+ * (RFC 7644 section 3.4.2.2, value paths). Also what a PATCH value path selects by.
+ */
+export function elementPredicateOf(filter: TypedFilter): (element: JsonValue) => boolean {
+  switch (filter.kind) {
+    case 'and': {
+      const operands = filter.operands.map(elementPredicateOf)
+      return (element) => operands.every((operand) => operand(element))
+    }
+    case 'or': {
+      const operands = filter.operands.map(elementPredicateOf)
+      return (element) => operands.some((operand) => operand(element))
+    }
+    case 'not': {
+      const operand = elementPredicateOf(filter.operand)
+      return (element) => !operand(element)
+    }
+    case 'present':
+      return (element) => subsOf(element, filter.path).some(isPresent)
+    case 'compare': {
+      const matches = comparisonOf(filter)
+      const absentMatches = filter.operator === 'ne' || isDefaultFalse(filter)
+      return (element) => {
+        const values = subsOf(element, filter.path)
+        return values.length === 0 ? absentMatches : values.some(matches)
+      }
+    }
+    case 'valuePath':
+      throw new Error('a value path within a value path passed the parser')
+  }
+}
+
+/** RFC 7643 section 2.4: an element that does not say it is primary is not. */
+const isDefaultFalse = ({ path, operator, value }: Comparison): boolean =>
+  path.sub?.name === 'primary' && operator === 'eq' && value === false
+
+function comparesAny(filter: Comparison): (candidate: Candidate) => boolean {
+  const matches = comparisonOf(filter)
+  const { path, operator } = filter
+  const perElement = path.attribute.multiValued && path.sub !== undefined
+  if (perElement) {
+    // `ne` on many values: one that differs, or none at all (conformance R7644-3.4.2.2-07).
+    const matchesElement = elementPredicateOf(filter)
+    return (candidate) => {
+      const elements = elementsOf(candidate, path)
+      return elements.length === 0 ? operator === 'ne' : elements.some(matchesElement)
+    }
+  }
+  return (candidate) => {
+    const values = leavesOf(candidate, path)
+    return values.length === 0 ? operator === 'ne' : values.some(matches)
+  }
+}
+
+/** The values of an attribute, as a list: none when it is unassigned. */
+function elementsOf(candidate: Candidate, path: AttributePath): readonly JsonValue[] {
+  if (isLinked(path)) return candidate.elements(path)
+  const held = path.extension ? candidate.resource[path.extension.id] : candidate.resource
+  return listed(isJsonObject(held) ? held[path.attribute.name] : undefined)
+}
+
+function leavesOf(candidate: Candidate, path: AttributePath): readonly JsonValue[] {
+  const elements = elementsOf(candidate, path)
+  return path.sub === undefined ? elements : elements.flatMap((element) => subsOf(element, path))
+}
+
+const subsOf = (element: JsonValue, path: AttributePath): readonly JsonValue[] =>
+  isJsonObject(element) && path.sub ? listed(element[path.sub.name]) : []
+
+const NONE: readonly JsonValue[] = []
+const listed = (value: JsonValue | undefined): readonly JsonValue[] =>
+  value === undefined || value === null ? NONE : Array.isArray(value) ? value : [value]
+
+/** `pr`: not null, not "", and for a complex value some sub-attribute that is present. */
+function isPresent(value: JsonValue): boolean {
+  if (isJsonObject(value)) return Object.values(value).some((sub) => listed(sub).some(isPresent))
+  return value !== null && value !== ''
+}
+
+/**
+ * Compares one value with the filter's. A value of another type than its schema's never matches.
+ */
+function comparisonOf({ path, operator, value }: Comparison): (candidate: JsonValue) => boolean {
+  const keyOf = keyFunction(path, operator)
+  switch (operator) {
+    case 'eq':
+      return (candidate) => keyOf(candidate) === value
+    case 'ne':
+      return (candidate) => keyOf(candidate) !== value
+    case 'co':
+      return (candidate) => String(keyOf(candidate)).includes(String(value))
+    case 'sw':
+      return (candidate) => String(keyOf(candidate)).startsWith(String(value))
+    case 'ew':
+      return (candidate) => String(keyOf(candidate)).endsWith(String(value))
+    case 'gt':
+      return (candidate) => compareKeys(keyOf(candidate), value) > 0
+    case 'ge':
+      return (candidate) => compareKeys(keyOf(candidate), value) >= 0
+    case 'lt':
+      return (candidate) => compareKeys(keyOf(candidate), value) < 0
+    case 'le':
+      return (candidate) => compareKeys(keyOf(candidate), value) <= 0
+  }
+}
+
+function keyFunction(
+  { leaf }: AttributePath,
+  operator: Comparison['operator'],
+): (value: JsonValue) => JsonValue {
+  const asText = operator === 'co' || operator === 'sw' || operator === 'ew'
+  if (leaf.type === 'dateTime' && !asText) {
+    return (value) => (typeof value === 'string' ? (instantOf(value) ?? null) : null)
+  }
+  if (leaf.type !== 'string' && leaf.type !== 'reference') return (value) => value
+  return leaf.caseExact
+    ? (value) => value
+    : (value) => (typeof value === 'string' ? fold(value) : value)
+}
+
+/** Negative, zero or positive; NaN, which is neither, for values that have no common order. */
+function compareKeys(left: JsonValue, right: string | number | boolean): number {
+  if (typeof left === 'number' && typeof right === 'number') return left - right
+  if (typeof left === 'string' && typeof right === 'string') return compareText(left, right)
+  return Number.NaN
+}
+
+/** Orders text by Unicode code points, which is also the order of its UTF-8 bytes in an index. */
+export function compareText(left: string, right: string): number {
+  const length = Math.min(left.length, right.length)
+  for (let index = 0; index < length; index++) {
+    const a = left.charCodeAt(index)
+    const b = right.charCodeAt(index)
+    if (a !== b) return rankOf(a) - rankOf(b)
+  }
+  return left.length - right.length
+}
+
+/** UTF-16 puts surrogates before U+E000 to U+FFFF; as code points they come after. */
+const rankOf = (unit: number): number =>
+  unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit

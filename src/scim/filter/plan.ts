@@ -1,0 +1,125 @@
+/** Turns a resolved filter into the narrowest ranges of entries that hold every match. */
+
+import { type EntryKey, isWholeKey } from '../entries.ts'
+import type { AttributePath, Link, ResourceType } from '../registry.ts'
+import { heldIdOf } from './evaluate.ts'
+import type { Comparison, TypedFilter } from './resolve.ts'
+
+/** Where the candidates are. Every match is among them; not every candidate need match. */
+export type Plan =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'id'; readonly id: string }
+  | Range
+  /** Resources that link to this id, by a link of this type: `members eq "x"`. */
+  | { readonly kind: 'ownersOf'; readonly link: Link; readonly id: string }
+  /** Resources that this id links to, directly or through others of its type: `groups eq "x"`. */
+  | { readonly kind: 'membersOf'; readonly link: Link; readonly id: string }
+  | { readonly kind: 'union'; readonly plans: readonly Plan[] }
+  /**
+   * Each of these alone holds every match: the adapter takes the one with the fewest candidates.
+   */
+  | { readonly kind: 'anyOf'; readonly plans: readonly Plan[] }
+
+/** A range of one index; a bound that is not there is open. */
+export interface Range {
+  readonly kind: 'range'
+  readonly path: AttributePath
+  readonly from?: { readonly key: EntryKey; readonly inclusive: boolean }
+  readonly to?: { readonly key: EntryKey; readonly inclusive: boolean }
+  /** Only keys that begin with this text. */
+  readonly prefix?: string
+}
+
+export interface Planned {
+  readonly plan: Plan
+  /** Whether the candidates are exactly the matches, so that no document need be read. */
+  readonly exact: boolean
+}
+
+const ALL: Planned = { plan: { kind: 'all' }, exact: false }
+
+/**
+ * Plans a filter over the indexes that a resource type declares. Without a filter, all are matches.
+ */
+export function planFilter(type: ResourceType, filter: TypedFilter | undefined): Planned {
+  if (!filter) return { plan: { kind: 'all' }, exact: true }
+  const held = heldIdOf(filter)
+  if (held) return planHeldId(held.path, held.id)
+  switch (filter.kind) {
+    case 'and': {
+      const planned = filter.operands.map((operand) => planFilter(type, operand))
+      const plans = planned.map(({ plan }) => plan).filter((plan) => plan.kind !== 'all')
+      const [only] = plans
+      if (!only) return ALL
+      return { plan: plans.length === 1 ? only : { kind: 'anyOf', plans }, exact: false }
+    }
+    case 'or': {
+      const planned = filter.operands.map((operand) => planFilter(type, operand))
+      if (planned.some(({ plan }) => plan.kind === 'all')) return ALL
+      const plans = planned.map(({ plan }) => plan)
+      return { plan: { kind: 'union', plans }, exact: planned.every(({ exact }) => exact) }
+    }
+    case 'not':
+      return ALL
+    case 'present':
+      return planPresent(type, filter.path)
+    case 'compare':
+      return planComparison(type, filter)
+    case 'valuePath': {
+      const inner = planFilter(type, filter.filter)
+      const { kind } = filter.filter
+      return { plan: inner.plan, exact: inner.exact && (kind === 'compare' || kind === 'present') }
+    }
+  }
+}
+
+function planHeldId(path: AttributePath, id: string): Planned {
+  if (path.link) return { plan: { kind: 'ownersOf', link: path.link, id }, exact: true }
+  if (path.reverse) return { plan: { kind: 'membersOf', link: path.reverse, id }, exact: true }
+  return ALL
+}
+
+const isIndexed = (type: ResourceType, path: AttributePath): boolean =>
+  type.indexed.some(({ text }) => text === path.text)
+
+function planPresent(type: ResourceType, path: AttributePath): Planned {
+  if (!isIndexed(type, path)) return ALL
+  const { type: leafType } = path.leaf
+  const textual = leafType === 'string' || leafType === 'reference'
+  // An empty string is a value, and is not present.
+  const from = textual ? { from: { key: '', inclusive: false } } : {}
+  return { plan: { kind: 'range', path, ...from }, exact: true }
+}
+
+function planComparison(type: ResourceType, { path, operator, value }: Comparison): Planned {
+  if (path.text === 'id' && operator === 'eq' && typeof value === 'string') {
+    return { plan: { kind: 'id', id: value }, exact: true }
+  }
+  if (!isIndexed(type, path)) return ALL
+  const exact = isWholeKey(value)
+  const at = { key: value, inclusive: true }
+  const beside = { key: value, inclusive: false }
+  const range = (bounds: Omit<Range, 'kind' | 'path'>): Planned => ({
+    plan: { kind: 'range', path, ...bounds },
+    exact,
+  })
+  switch (operator) {
+    case 'eq':
+      return range({ from: at, to: at })
+    case 'sw':
+      return path.leaf.type === 'dateTime' || typeof value !== 'string'
+        ? ALL
+        : range({ prefix: value })
+    case 'ge':
+      return range({ from: at })
+    case 'gt':
+      // Of a cut key the index does not know what follows: the documents decide.
+      return range({ from: exact ? beside : at })
+    case 'le':
+      return range({ to: at })
+    case 'lt':
+      return range({ to: exact ? beside : at })
+    default:
+      return ALL
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Turns a filter's syntax tree into one that knows its attributes, refusing what the schema
+ * refuses.
+ */
+
+import { ScimError } from '../error.ts'
+import { fold } from '../fold.ts'
+import { instantOf } from '../instant.ts'
+import type { AttributePath, ResolvedPath } from '../registry.ts'
+import type { Attribute } from '../schema.ts'
+import type { CompareOperator, Filter, Literal, PathText } from './filter.ts'
+
+/**
+ * A filter whose paths are resolved and whose values have the type of their attribute: strings
+ * folded unless the attribute is caseExact, dateTimes as instants in milliseconds.
+ */
+export type TypedFilter =
+  | { readonly kind: 'and' | 'or'; readonly operands: readonly TypedFilter[] }
+  | { readonly kind: 'not'; readonly operand: TypedFilter }
+  | { readonly kind: 'present'; readonly path: AttributePath }
+  | Comparison
+  | { readonly kind: 'valuePath'; readonly path: AttributePath; readonly filter: TypedFilter }
+
+export interface Comparison {
+  readonly kind: 'compare'
+  readonly path: AttributePath
+  readonly operator: CompareOperator
+  /** Never null: comparing with null is written as presence or its absence. */
+  readonly value: string | number | boolean
+}
+
+/**
+ * How a path in a filter is looked up: on a resource type, or within the elements of a value path.
+ */
+export type Lookup = (text: string) => ResolvedPath | undefined
+
+export interface ResolveOptions {
+  /** Whether "True" and "False" in quotes compare with a boolean. */
+  readonly booleanStrings: boolean
+}
+
+const TEXTUAL: ReadonlySet<CompareOperator> = new Set(['co', 'sw', 'ew'])
+const ORDERED: ReadonlySet<CompareOperator> = new Set(['gt', 'ge', 'lt', 'le'])
+
+/**
+ * Resolves a filter. RFC 7644 section 3.4.2.2, table 3.
+ *
+ * @throws ScimError invalidFilter for an attribute that no schema defines, a value of another type,
+ *   or an operator that the attribute's type does not have; with the offset in the filter
+ */
+export function resolveFilter(
+  filter: Filter,
+  lookup: Lookup,
+  options: ResolveOptions,
+): TypedFilter {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+      return {
+        kind: filter.kind,
+        operands: filter.operands.map((operand) => resolveFilter(operand, lookup, options)),
+      }
+    case 'not':
+      return { kind: 'not', operand: resolveFilter(filter.operand, lookup, options) }
+    case 'present':
+      return { kind: 'present', path: requirePath(filter.path, lookup) }
+    case 'valuePath':
+      return resolveValuePath(filter, lookup, options)
+    case 'compare':
+      return resolveComparison(filter, lookup, options)
+  }
+}
+
+/** Looks paths up among the sub-attributes of one complex attribute. */
+export const withinElement =
+  (outer: AttributePath): Lookup =>
+  (text) => {
+    const sub = outer.attribute.subs.get(text.toLowerCase())
+    return sub && { ...outer, text: `${outer.text}.${sub.name}`, sub, leaf: sub }
+  }
+
+function resolveValuePath(
+  filter: Extract<Filter, { kind: 'valuePath' }>,
+  lookup: Lookup,
+  options: ResolveOptions,
+): TypedFilter {
+  const path = requirePath(filter.path, lookup)
+  if (path.leaf.type !== 'complex') {
+    throw invalid(filter.path, `is not complex, so it takes no [filter]`)
+  }
+  return {
+    kind: 'valuePath',
+    path,
+    filter: resolveFilter(filter.filter, withinElement(path), options),
+  }
+}
+
+function resolveComparison(
+  filter: Extract<Filter, { kind: 'compare' }>,
+  lookup: Lookup,
+  options: ResolveOptions,
+): TypedFilter {
+  const { operator, value } = filter
+  const path = requirePath(filter.path, lookup)
+  if (value === null) {
+    if (operator === 'eq') return { kind: 'not', operand: { kind: 'present', path } }
+    if (operator === 'ne') return { kind: 'present', path }
+    throw ScimError.of(
+      'invalidFilter',
+      `null at offset ${filter.valueOffset} compares with eq and ne only, not with ${operator}`,
+    )
+  }
+  const simple = simplePathOf(path, filter.path)
+  const { type } = simple.leaf
+  const textual = type === 'string' || type === 'reference' || type === 'dateTime'
+  if (TEXTUAL.has(operator) && !textual) throw unsupported(filter, simple.leaf)
+  if (ORDERED.has(operator) && (type === 'boolean' || type === 'binary'))
+    throw unsupported(filter, simple.leaf)
+  return {
+    kind: 'compare',
+    path: simple,
+    operator,
+    value: typedValue(filter, simple, value, options),
+  }
+}
+
+/** A complex attribute in a comparison means its `value`: `emails co "x"`, `members eq "id"`. */
+function simplePathOf(path: AttributePath, written: PathText): AttributePath {
+  if (path.leaf.type !== 'complex') return path
+  const value = path.attribute.subs.get('value')
+  if (!value)
+    throw invalid(written, 'is complex and has no "value" to compare; name a sub-attribute')
+  return { ...path, text: `${path.text}.${value.name}`, sub: value, leaf: value }
+}
+
+function typedValue(
+  filter: Extract<Filter, { kind: 'compare' }>,
+  path: AttributePath,
+  value: Exclude<Literal, null>,
+  options: ResolveOptions,
+): string | number | boolean {
+  const { leaf } = path
+  switch (leaf.type) {
+    case 'boolean': {
+      if (typeof value === 'boolean') return value
+      const lower = typeof value === 'string' && options.booleanStrings ? value.toLowerCase() : ''
+      if (lower === 'true' || lower === 'false') return lower === 'true'
+      throw mismatch(filter, path, 'true or false')
+    }
+    case 'integer':
+    case 'decimal':
+      if (typeof value === 'number') return value
+      throw mismatch(filter, path, 'a number')
+    case 'dateTime': {
+      if (typeof value === 'string' && TEXTUAL.has(filter.operator)) return value
+      const instant = typeof value === 'string' ? instantOf(value) : undefined
+      if (instant !== undefined) return instant
+      throw mismatch(filter, path, 'a dateTime such as "2026-01-31T09:30:00Z"')
+    }
+    default:
+      if (typeof value !== 'string') throw mismatch(filter, path, 'a string in double quotes')
+      return leaf.caseExact ? value : fold(value)
+  }
+}
+
+function requirePath(written: PathText, lookup: Lookup): AttributePath {
+  const path = lookup(written.text)
+  if (path?.kind !== 'attribute') throw invalid(written, 'is no attribute of this resource type')
+  if (path.leaf.returned === 'never' || path.attribute.returned === 'never') {
+    throw invalid(written, 'is never returned and so is never searched')
+  }
+  return path
+}
+
+const invalid = (path: PathText, why: string) =>
+  ScimError.of('invalidFilter', `"${cut(path.text)}" at offset ${path.offset} ${why}`)
+
+const unsupported = (filter: Extract<Filter, { kind: 'compare' }>, leaf: Attribute) =>
+  ScimError.of(
+    'invalidFilter',
+    `${filter.operator} at offset ${filter.operatorOffset} does not compare ` +
+      `"${cut(filter.path.text)}", which is ${leaf.type}`,
+  )
+
+const mismatch = (
+  filter: Extract<Filter, { kind: 'compare' }>,
+  path: AttributePath,
+  expected: string,
+) =>
+  ScimError.of(
+    'invalidFilter',
+    `${cut(JSON.stringify(filter.value))} at offset ${filter.valueOffset} compares with ` +
+      `"${path.text}", which is ${path.leaf.type}; expected ${expected}`,
+  )
+
+const cut = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}...` : text)

@@ -1,0 +1,41 @@
+/**
+ * Every limit of the protocol, with its unit in its name. Each has a test at it and one past it.
+ */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** A request body, and the payload of a bulk request. */
+export const BODY_BYTES_MAX = 16 * MIB
+/** Nesting of arrays and objects in a request body. */
+export const JSON_DEPTH_MAX = 32
+/** A page when the client names no count. */
+export const PAGE_COUNT_DEFAULT = 100
+/** A page however many the client asks for; told as filter.maxResults. */
+export const PAGE_COUNT_MAX = 1000
+/** The text of one filter. */
+export const FILTER_BYTES_MAX = 8 * KIB
+/** Nesting of parentheses, `not` and value paths in one filter. */
+export const FILTER_DEPTH_MAX = 50
+/** Attribute expressions in one filter. */
+export const FILTER_CLAUSES_MAX = 200
+/** Operations in one PATCH request. */
+export const PATCH_OPERATIONS_MAX = 5000
+/** Characters (UTF-16 units) of an id. */
+export const ID_LENGTH_MAX = 1024
+/** Characters (UTF-16 units) of a value that has to be unique, such as userName. */
+export const UNIQUE_LENGTH_MAX = 1024
+/** Characters (UTF-16 units) of any other string value. */
+export const STRING_LENGTH_MAX = 64 * KIB
+/** A stored resource without its links. */
+export const RESOURCE_BYTES_MAX = MIB
+/** Changed links that one write transaction applies at once; more become a new generation. */
+export const LINKS_PER_COMMIT_MAX = 5000
+/** Members that one journal chunk holds. */
+export const JOURNAL_CHUNK_COUNT = 1000
+/** Passwords that are hashed at the same time. */
+export const PASSWORD_HASHES_MAX = 2
+/** Requests that may wait for a password to be hashed. */
+export const PASSWORD_QUEUE_MAX = 1000
+/** How long a slice of long work may hold the event loop. */
+export const SLICE_MS = 4

@@ -1,0 +1,348 @@
+/** Turns assignments and a document into the next document and the edits of its links. */
+
+import { ScimError } from '../error.ts'
+import type { JsonValue } from '../json.ts'
+import type { LinkEdit } from '../link.ts'
+import type { AttributePath, ResourceType } from '../registry.ts'
+import { type Document, isAssigned, rearrange } from '../resource.ts'
+import type { Attribute } from '../schema.ts'
+import type { Rules } from '../tolerance.ts'
+import {
+  elementsOf,
+  idInReference,
+  isJsonObject,
+  isReference,
+  type JsonObject,
+  mergeElements,
+  readSingle,
+  readValue,
+  sameValue,
+  shown,
+} from '../value.ts'
+import { type Assignment, requireRemoveByValue, type Selection } from './assignment.ts'
+import { editLinks } from './links.ts'
+
+/**
+ * Applies assignments in their order. RFC 7644 section 3.5.2.
+ *
+ * @throws ScimError noTarget, mutability, invalidPath, invalidValue; the caller drops everything
+ *   then
+ */
+export function applyPatch(
+  type: ResourceType,
+  current: Document,
+  assignments: readonly Assignment[],
+  rules: Rules,
+): { readonly document: Document; readonly links: readonly LinkEdit[] } {
+  // What changes is copied on the way down: the current document stays as it is.
+  const document = { ...current }
+  const links: LinkEdit[] = []
+  for (const assignment of assignments) {
+    const { target } = assignment
+    if (target.kind === 'extension') delete document[target.extension.id]
+    else if (target.link) links.push(...editLinks(target.link, assignment, rules))
+    else if (target.attribute.name === 'schemas') patchSchemas(type, assignment)
+    else assign(document, target, assignment, rules)
+  }
+  return { document: rearrange(type, document), links }
+}
+
+/** `schemas` follows from the data (section 3.5.2); a PATCH may say what is so, and no more. */
+function patchSchemas(type: ResourceType, { op, value, at }: Assignment): void {
+  const named = Array.isArray(value) ? value : [value]
+  const base = type.schema.id.toLowerCase()
+  const keepsBase = named.some((uri) => typeof uri === 'string' && uri.toLowerCase() === base)
+  if (op === 'add' || (op === 'replace' && keepsBase)) return
+  if (op === 'remove' && isAssigned(value) && !keepsBase) return
+  throw ScimError.of('mutability', `${at}: schemas has to hold "${type.schema.id}"`)
+}
+
+function assign(
+  document: Document,
+  path: AttributePath,
+  assignment: Assignment,
+  rules: Rules,
+): void {
+  const { attribute, sub, extension } = path
+  const held = extension ? document[extension.id] : document
+  const container: JsonObject = extension ? { ...(isJsonObject(held) ? held : {}) } : document
+  const next = nextValue(container[attribute.name], path, assignment, rules)
+  if (isAssigned(next)) container[attribute.name] = next
+  else {
+    if (assignment.op === 'remove' && attribute.required && !sub && !assignment.selection) {
+      throw ScimError.of(
+        'mutability',
+        `${assignment.at}: ${path.text} is required and cannot be removed`,
+      )
+    }
+    delete container[attribute.name]
+  }
+  if (extension) document[extension.id] = container
+}
+
+function nextValue(
+  current: JsonValue | undefined,
+  path: AttributePath,
+  assignment: Assignment,
+  rules: Rules,
+): JsonValue | undefined {
+  const { attribute, sub } = path
+  const { op, selection, value, at } = assignment
+  if (selection) return patchSelected(current, path, assignment, selection, rules)
+  if (attribute.multiValued) {
+    if (sub) {
+      throw ScimError.of(
+        'invalidPath',
+        `${at}: "${path.text}" names no element; use ${attribute.name}[filter].${sub.name}`,
+      )
+    }
+    return patchList(current, attribute, assignment, rules)
+  }
+  if (sub) {
+    const object = isJsonObject(current) ? current : {}
+    return withSub(
+      object,
+      attribute,
+      sub,
+      op === 'remove' ? null : (value ?? null),
+      assignment,
+      rules,
+    )
+  }
+  if (op === 'remove') return undefined
+  if (attribute.type === 'complex')
+    return patchComplex(current, attribute, value ?? null, assignment, rules)
+  const read = readValue(attribute, value ?? null, path.text, rules)
+  return read === undefined && op === 'add' ? current : read
+}
+
+/**
+ * A single complex value: what is given is laid over what is there (sections 3.5.2.1 and 3.5.2.3).
+ */
+function patchComplex(
+  current: JsonValue | undefined,
+  attribute: Attribute,
+  value: JsonValue,
+  assignment: Assignment,
+  rules: Rules,
+): JsonValue | undefined {
+  const given = Array.isArray(value) && value.length === 1 ? (value[0] ?? null) : value
+  if (isJsonObject(given)) {
+    // Read once for its faults; then member by member, since null unassigns a sub-attribute.
+    readValue(attribute, value, attribute.name, rules)
+    let merged: JsonObject = isJsonObject(current) ? current : {}
+    for (const [name, held] of Object.entries(given)) {
+      const sub = attribute.subs.get(name.toLowerCase())
+      if (!sub || sub.mutability === 'readOnly') continue
+      if (sub.name === '$ref' && held === null) continue
+      merged = withSub(merged, attribute, sub, held, assignment, rules)
+    }
+    return merged
+  }
+  const read = readValue(attribute, value, attribute.name, rules)
+  if (read === undefined) return assignment.op === 'add' ? current : undefined
+  return { ...(isJsonObject(current) ? current : {}), ...(read as JsonObject) }
+}
+
+/** An object with one sub-attribute set or, for null, unset. */
+function withSub(
+  object: JsonObject,
+  attribute: Attribute,
+  sub: Attribute,
+  raw: JsonValue,
+  { op, at }: Assignment,
+  rules: Rules,
+): JsonObject {
+  const name = `${attribute.name}.${sub.name}`
+  if (sub.name === '$ref' && isReference(attribute)) {
+    const id = idInReference(raw)
+    return id === undefined ? object : { ...object, value: object['value'] ?? id }
+  }
+  const value = readValue(sub, raw, name, rules)
+  const present = object[sub.name]
+  if (sub.mutability === 'immutable' && present !== undefined && !sameValue(present, value)) {
+    throw ScimError.of('mutability', `${at}: ${name} is immutable and has a value`)
+  }
+  if (value !== undefined) return { ...object, [sub.name]: value }
+  if (op === 'add') return object
+  if (sub.required && op === 'remove') {
+    throw ScimError.of('mutability', `${at}: ${name} is required and cannot be removed`)
+  }
+  const { [sub.name]: _unset, ...rest } = object
+  return rest
+}
+
+function patchList(
+  current: JsonValue | undefined,
+  attribute: Attribute,
+  assignment: Assignment,
+  rules: Rules,
+): JsonValue | undefined {
+  const { op, value, at } = assignment
+  const elements = Array.isArray(current) ? current : []
+  if (op === 'remove') {
+    if (value === undefined || value === null) return undefined
+    requireRemoveByValue(attribute, at, rules)
+    return withoutValues(elements, attribute, value, at, rules)
+  }
+  const given = readValue(attribute, value ?? null, attribute.name, rules)
+  const added = Array.isArray(given) ? given : []
+  if (op === 'replace') return added
+  const merged = mergeElements(elements, added)
+  return demoted(merged, primariesOf(added, attribute, at), merged)
+}
+
+/** Removes the elements that a value list names: those that hold all that one of its items says. */
+function withoutValues(
+  elements: readonly JsonValue[],
+  attribute: Attribute,
+  value: JsonValue,
+  at: string,
+  rules: Rules,
+): JsonValue[] {
+  const listed =
+    isJsonObject(value) || Array.isArray(value) ? elementsOf(attribute, value, at, rules) : [value]
+  const items = listed.flatMap((item) => {
+    const wrapped =
+      attribute.type === 'complex' && typeof item === 'string' ? { value: item } : item
+    const read = readSingle(attribute, wrapped, at, rules)
+    return read === undefined ? [] : [read]
+  })
+  return elements.filter((element) => !items.some((item) => says(element, item)))
+}
+
+function says(element: JsonValue, item: JsonValue): boolean {
+  if (!isJsonObject(item) || !isJsonObject(element)) return sameValue(element, item)
+  // The value identifies an element; only without one does the rest of what is said count.
+  if (item['value'] !== undefined) {
+    const type = item['type']
+    return (
+      sameValue(element['value'], item['value']) &&
+      (type === undefined || sameValue(element['type'], type))
+    )
+  }
+  return Object.entries(item).every(([name, held]) => sameValue(element[name], held))
+}
+
+function patchSelected(
+  current: JsonValue | undefined,
+  path: AttributePath,
+  assignment: Assignment,
+  selection: Selection,
+  rules: Rules,
+): JsonValue | undefined {
+  const { attribute, sub } = path
+  const { op } = assignment
+  const elements = Array.isArray(current) ? current : current === undefined ? [] : [current]
+  const selected = elements.map((element) => selection.matches(element))
+  const raw = op === 'remove' ? null : (assignment.value ?? null)
+  const clears = !isAssigned(raw) || (raw === '' && rules.tolerances.emptyStrings)
+
+  let next: JsonValue[]
+  if (!selected.includes(true)) {
+    if (clears) return current
+    next = [...elements, newElement(path, assignment, selection, raw, rules)]
+  } else if (clears && !sub) {
+    if (op === 'add') return current
+    next = elements.filter((_, index) => !selected[index])
+  } else {
+    next = elements.map((element, index) => {
+      if (!selected[index]) return element
+      const object = isJsonObject(element) ? element : {}
+      if (sub) return withSub(object, attribute, sub, raw, assignment, rules)
+      const given = requireElement(attribute, raw, assignment, rules)
+      return op === 'add' ? { ...object, ...given } : given
+    })
+  }
+  const kept = next.filter((element, index) => !isHusk(element) || element === elements[index])
+  if (!attribute.multiValued) return kept[0]
+  const touched = next.filter((element, index) => element !== elements[index])
+  return mergeElements([], demoted(kept, primariesOf(touched, attribute, assignment.at), touched))
+}
+
+/** An element of which a PATCH has left nothing but its type: it says nothing any more. */
+const isHusk = (element: JsonValue): boolean =>
+  !isAssigned(element) ||
+  (isJsonObject(element) &&
+    Object.keys(element).every((name) => name === 'type' || name === 'primary'))
+
+function requireElement(
+  attribute: Attribute,
+  raw: JsonValue,
+  { at }: Assignment,
+  rules: Rules,
+): JsonObject {
+  const single = Array.isArray(raw) && raw.length === 1 ? (raw[0] ?? null) : raw
+  const given = readSingle(attribute, single, at, rules)
+  if (isJsonObject(given)) return given
+  throw ScimError.of('invalidValue', `${at}.value: found ${shown(raw)}, expected an object`)
+}
+
+/**
+ * An element for a value path that selects none: `add` makes it from the `eq` terms of the filter;
+ * so does `replace`, where that is tolerated and each term is a canonical value or `primary`.
+ */
+function newElement(
+  path: AttributePath,
+  assignment: Assignment,
+  { seed }: Selection,
+  raw: JsonValue,
+  rules: Rules,
+): JsonObject {
+  const { attribute, sub } = path
+  const { op, at } = assignment
+  const mayCreate = op === 'add' || (rules.tolerances.createOnReplace && seed?.every(isCanonical))
+  if (!seed || !mayCreate || !attribute.multiValued) {
+    throw ScimError.of(
+      'noTarget',
+      `${at}: no element of ${attribute.name} matches the filter of the path`,
+    )
+  }
+  const seeded: JsonObject = Object.fromEntries(seed.map(({ sub, value }) => [sub.name, value]))
+  if (sub) return withSub(seeded, attribute, sub, raw, assignment, rules)
+  return { ...seeded, ...requireElement(attribute, raw, assignment, rules) }
+}
+
+function isCanonical({ sub, value }: { sub: Attribute; value: JsonValue }): boolean {
+  if (sub.type === 'boolean') return sub.name === 'primary'
+  const lower = typeof value === 'string' ? value.toLowerCase() : undefined
+  return sub.canonicalValues.some((canonical) => canonical.toLowerCase() === lower)
+}
+
+/** The elements that an operation makes primary: at most one. */
+function primariesOf(
+  touched: readonly JsonValue[],
+  attribute: Attribute,
+  at: string,
+): JsonValue | undefined {
+  const primaries = touched.filter(
+    (element) => isJsonObject(element) && element['primary'] === true,
+  )
+  if (primaries.length > 1) {
+    throw ScimError.of(
+      'invalidValue',
+      `${at}: makes ${primaries.length} elements of ${attribute.name} primary`,
+    )
+  }
+  return primaries[0]
+}
+
+/** Section 3.5.2: when one element becomes primary, the one that was is no longer. */
+function demoted(
+  elements: readonly JsonValue[],
+  primary: JsonValue | undefined,
+  touched: readonly JsonValue[],
+): JsonValue[] {
+  if (!isJsonObject(primary)) return [...elements]
+  const last = touched.findLast(
+    (element) =>
+      isJsonObject(element) && element['primary'] === true && sameIdentity(element, primary),
+  )
+  return elements.map((element) => {
+    if (!isJsonObject(element) || element['primary'] !== true || element === last) return element
+    return { ...element, primary: false }
+  })
+}
+
+const sameIdentity = (left: JsonObject, right: JsonObject): boolean =>
+  sameValue(left['value'], right['value']) && sameValue(left['type'], right['type'])

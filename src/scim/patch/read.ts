@@ -1,0 +1,227 @@
+/** Turns the body of a PATCH request into assignments. RFC 7644 section 3.5.2. */
+
+import { ScimError } from '../error.ts'
+import { elementPredicateOf } from '../filter/evaluate.ts'
+import type { Filter } from '../filter/filter.ts'
+import { parsePatchPath } from '../filter/parse.ts'
+import { resolveFilter, withinElement } from '../filter/resolve.ts'
+import type { JsonValue } from '../json.ts'
+import { PATCH_OPERATIONS_MAX } from '../limits.ts'
+import type { AttributePath, ResourceType } from '../registry.ts'
+import type { Attribute, Schema } from '../schema.ts'
+import type { Rules } from '../tolerance.ts'
+import { URN } from '../urns.ts'
+import { coerced, isJsonObject, type JsonObject, memberOf, shown } from '../value.ts'
+import type { Assignment, PatchOp, Selection } from './assignment.ts'
+
+/**
+ * Reads the body of a PATCH request. RFC 7644 section 3.5.2.
+ *
+ * @throws ScimError invalidSyntax for the structure, invalidPath, invalidFilter, noTarget (remove
+ *   without a path), invalidValue (add and replace without a value), mutability (readOnly path)
+ */
+export function readPatch(type: ResourceType, body: JsonValue, rules: Rules): Assignment[] {
+  if (!isJsonObject(body)) {
+    throw ScimError.of('invalidSyntax', `the body is ${shown(body)}, expected a PatchOp object`)
+  }
+  requirePatchSchema(body, rules)
+  const operations = memberOf(body, 'operations')
+  if (!Array.isArray(operations)) {
+    throw ScimError.of('invalidSyntax', `Operations: found ${shown(operations)}, expected a list`)
+  }
+  if (operations.length === 0 && !rules.tolerances.emptyOperations) {
+    throw ScimError.of('invalidSyntax', 'Operations: found an empty list, expected an operation')
+  }
+  if (operations.length > PATCH_OPERATIONS_MAX) {
+    const detail = `Operations: found ${operations.length}, expected at most ${PATCH_OPERATIONS_MAX}`
+    throw ScimError.status(413, detail)
+  }
+  return operations.flatMap((operation, index) =>
+    readOperation(type, operation, `Operations[${index}]`, rules),
+  )
+}
+
+function requirePatchSchema(body: JsonObject, rules: Rules): void {
+  const schemas = memberOf(body, 'schemas')
+  if (schemas === undefined && rules.tolerances.missingSchemas) return
+  const named = Array.isArray(schemas) ? schemas : []
+  if (
+    named.some((uri) => typeof uri === 'string' && uri.toLowerCase() === URN.patchOp.toLowerCase())
+  )
+    return
+  throw ScimError.of(
+    'invalidSyntax',
+    `schemas: found ${shown(schemas)}, expected ["${URN.patchOp}"]`,
+  )
+}
+
+function readOperation(
+  type: ResourceType,
+  operation: JsonValue,
+  at: string,
+  rules: Rules,
+): Assignment[] {
+  if (!isJsonObject(operation)) {
+    throw ScimError.of('invalidSyntax', `${at}: found ${shown(operation)}, expected an object`)
+  }
+  const named = memberOf(operation, 'op')
+  const op = typeof named === 'string' ? named.toLowerCase() : undefined
+  if (op !== 'add' && op !== 'remove' && op !== 'replace') {
+    throw ScimError.of(
+      'invalidSyntax',
+      `${at}.op: found ${shown(named)}, expected add, remove or replace`,
+    )
+  }
+  const path = memberOf(operation, 'path')
+  const key = Object.keys(operation).find((name) => name.toLowerCase() === 'value')
+  const value = key === undefined ? undefined : operation[key]
+  if (op !== 'remove' && value === undefined) {
+    throw ScimError.of('invalidValue', `${at}.value: found nothing, expected the value to ${op}`)
+  }
+  if (path === undefined || path === '') return readPathless(type, op, value, at, rules)
+  if (typeof path !== 'string') {
+    throw ScimError.of('invalidPath', `${at}.path: found ${shown(path)}, expected a string`)
+  }
+  const { target, selection } = readTarget(type, path, at, rules)
+  requireWritable(target, path, at)
+  if (target.kind === 'extension' && op !== 'remove') {
+    return readMembers(type, op, value ?? null, at, rules, target.extension)
+  }
+  return [{ op, target, selection, value, at }]
+}
+
+/** An operation without a path: its value holds the attributes. RFC 7644 section 3.5.2.1. */
+function readPathless(
+  type: ResourceType,
+  op: PatchOp,
+  value: JsonValue | undefined,
+  at: string,
+  rules: Rules,
+): Assignment[] {
+  if (op === 'remove') {
+    throw ScimError.of('noTarget', `${at}: remove has no path, expected the attribute to remove`)
+  }
+  if (!rules.tolerances.pathlessPatch) {
+    throw ScimError.of('invalidSyntax', `${at}: found no path, expected one in this tenant's mode`)
+  }
+  return readMembers(type, op, value ?? null, at, rules, undefined)
+}
+
+/**
+ * The members of an operation's value, each as an assignment of its own; readOnly ones are ignored.
+ */
+function readMembers(
+  type: ResourceType,
+  op: PatchOp,
+  value: JsonValue,
+  at: string,
+  rules: Rules,
+  extension: Schema | undefined,
+): Assignment[] {
+  if (value === null && extension)
+    return [
+      {
+        op: 'remove',
+        target: { kind: 'extension', extension },
+        selection: undefined,
+        value: undefined,
+        at,
+      },
+    ]
+  if (!isJsonObject(value)) {
+    throw ScimError.of(
+      'invalidValue',
+      `${at}.value: found ${shown(value)}, expected an object of attributes`,
+    )
+  }
+  return Object.entries(value).flatMap(([name, held]) => {
+    const place = `${at}.value.${name}`
+    const found = findMember(type, name, place, rules, extension)
+    if (!found) {
+      if (rules.tolerances.unknownAttributes) return []
+      throw ScimError.of(
+        'invalidSyntax',
+        `${place}: no schema of ${type.name} defines this attribute`,
+      )
+    }
+    const { target, selection } = found
+    if (target.kind === 'extension')
+      return readMembers(type, op, held, place, rules, target.extension)
+    if (isReadOnly(target)) return []
+    return [{ op, target, selection, value: held, at: place }]
+  })
+}
+
+function findMember(
+  type: ResourceType,
+  name: string,
+  at: string,
+  rules: Rules,
+  extension: Schema | undefined,
+): Pick<Assignment, 'target' | 'selection'> | undefined {
+  const plain = type.resolve(extension ? `${extension.id}:${name}` : name)
+  const isName = plain?.kind === 'extension' || (plain?.sub === undefined && !name.includes(':'))
+  if (plain && (isName || rules.tolerances.pathsAsKeys))
+    return { target: plain, selection: undefined }
+  if (!name.includes('[') || !rules.tolerances.pathsAsKeys) return undefined
+  return readTarget(type, extension ? `${extension.id}:${name}` : name, at, rules)
+}
+
+function readTarget(
+  type: ResourceType,
+  text: string,
+  at: string,
+  rules: Rules,
+): Pick<Assignment, 'target' | 'selection'> {
+  const { path, filter, sub } = parsePatchPath(text)
+  const target = type.resolve(path.text)
+  if (!target) {
+    throw ScimError.of('invalidPath', `${at}.path: "${path.text}" is no attribute of ${type.name}`)
+  }
+  if (!filter) return { target, selection: undefined }
+  if (target.kind === 'extension' || target.leaf.type !== 'complex') {
+    throw ScimError.of(
+      'invalidPath',
+      `${at}.path: "${path.text}" is not complex, so it takes no [filter]`,
+    )
+  }
+  const found = sub && withinElement(target)(sub.text)
+  if (sub && found?.kind !== 'attribute') {
+    throw ScimError.of(
+      'invalidPath',
+      `${at}.path: "${sub.text}" is no sub-attribute of ${target.text}`,
+    )
+  }
+  const options = { booleanStrings: rules.tolerances.booleanStrings }
+  const typed = resolveFilter(filter, withinElement(target), options)
+  const selection = {
+    typed,
+    matches: elementPredicateOf(typed),
+    seed: seedOf(target.attribute, filter, rules),
+  }
+  return { target: found?.kind === 'attribute' ? found : target, selection }
+}
+
+/** What an element has to hold to match: the terms of a filter that is a conjunction of `eq`. */
+function seedOf(attribute: Attribute, filter: Filter, rules: Rules): Selection['seed'] {
+  if (filter.kind === 'and') {
+    const seeds = filter.operands.map((operand) => seedOf(attribute, operand, rules))
+    return seeds.every((seed) => seed !== undefined) ? seeds.flat() : undefined
+  }
+  if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.value === null)
+    return undefined
+  const sub = attribute.subs.get(filter.path.text.toLowerCase())
+  return sub && [{ sub, value: coerced(sub, filter.value, rules) }]
+}
+
+const isReadOnly = ({ attribute, sub }: AttributePath): boolean =>
+  attribute.mutability === 'readOnly' || sub?.mutability === 'readOnly'
+
+function requireWritable(target: Assignment['target'], path: string, at: string): void {
+  if (target.kind === 'attribute' && isReadOnly(target)) {
+    throw ScimError.of(
+      'mutability',
+      `${at}.path: "${path}" is readOnly and changes by the server alone`,
+    )
+  }
+}

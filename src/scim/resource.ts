@@ -1,0 +1,234 @@
+/** Turns the body of a POST or PUT into a draft: a canonical document and the links beside it. */
+
+import { ScimError } from './error.ts'
+import type { JsonValue } from './json.ts'
+import { ID_LENGTH_MAX } from './limits.ts'
+import type { Link, ResourceType } from './registry.ts'
+import type { Attribute, Schema } from './schema.ts'
+import type { Rules } from './tolerance.ts'
+import {
+  elementsOf,
+  idInReference,
+  inSchemaOrder,
+  isJsonObject,
+  type JsonObject,
+  memberOf,
+  readValue,
+  shown,
+} from './value.ts'
+
+/**
+ * The stored part of a resource: `schemas`, externalId, the attributes of the base schema, and each
+ * extension under its URN; no id, no meta, no links, nothing readOnly, names as the schema spells
+ * them.
+ */
+export type Document = JsonObject
+
+/** What a request body asserts about a resource. */
+export interface Draft {
+  readonly document: Document
+  /**
+   * The ids asserted for each link attribute; an attribute that the body does not name is not here.
+   */
+  readonly links: ReadonlyMap<Link, readonly string[]>
+  /** Lower-case names that the body holds at its top level, those with null included. */
+  readonly asserted: ReadonlySet<string>
+}
+
+/**
+ * Reads the body of a POST or PUT. RFC 7643 sections 2 and 3, RFC 7644 sections 3.3 and 3.5.1.
+ *
+ * @throws ScimError invalidSyntax for the wrong structure, invalidValue for a wrong value
+ */
+export function readDraft(type: ResourceType, body: JsonValue, rules: Rules): Draft {
+  if (!isJsonObject(body)) {
+    throw ScimError.of(
+      'invalidSyntax',
+      `the body is ${shown(body)}, expected a ${type.name} object`,
+    )
+  }
+  readSchemas(type, body, rules)
+  const base = new Map<string, JsonValue>()
+  const extensions = new Map<Schema, JsonObject>()
+  const links = new Map<Link, readonly string[]>()
+  const asserted = new Set<string>()
+
+  for (const [name, raw] of Object.entries(body)) {
+    const key = name.toLowerCase()
+    asserted.add(key)
+    if (key === 'schemas') continue
+    const attribute = type.attributes.get(key)
+    if (!attribute) {
+      readExtension(type, name, raw, extensions, rules)
+      continue
+    }
+    if (attribute.mutability === 'readOnly') continue
+    const link = type.links.find((candidate) => candidate.attribute === attribute)
+    if (link) {
+      links.set(link, readLinkIds(link, raw, attribute.name, rules))
+      continue
+    }
+    const value = readValue(attribute, raw, attribute.name, rules)
+    if (value !== undefined) base.set(attribute.name, value)
+  }
+  return { document: arrange(type, base, extensions), links, asserted }
+}
+
+function readExtension(
+  type: ResourceType,
+  name: string,
+  raw: JsonValue,
+  extensions: Map<Schema, JsonObject>,
+  rules: Rules,
+): void {
+  const found = type.extensions.find(({ schema }) => schema.id.toLowerCase() === name.toLowerCase())
+  if (!found) {
+    if (rules.tolerances.unknownAttributes) return
+    throw ScimError.of('invalidSyntax', `${name}: no schema of ${type.name} defines this attribute`)
+  }
+  const value = readExtensionObject(found.schema, raw, rules)
+  if (value) extensions.set(found.schema, value)
+}
+
+/** Reads the object under an extension's URN, or undefined when nothing in it has a value. */
+export function readExtensionObject(
+  schema: Schema,
+  raw: JsonValue,
+  rules: Rules,
+): JsonObject | undefined {
+  if (raw === null) return undefined
+  if (!isJsonObject(raw)) {
+    throw ScimError.of('invalidValue', `${schema.id}: found ${shown(raw)}, expected an object`)
+  }
+  const values = new Map<string, JsonValue>()
+  for (const [name, rawValue] of Object.entries(raw)) {
+    const attribute = schema.byName.get(name.toLowerCase())
+    if (!attribute) {
+      if (rules.tolerances.unknownAttributes) continue
+      throw ScimError.of(
+        'invalidSyntax',
+        `${schema.id}:${name}: the schema defines no such attribute`,
+      )
+    }
+    if (attribute.mutability === 'readOnly') continue
+    const value = readValue(attribute, rawValue, `${schema.id}:${attribute.name}`, rules)
+    if (value !== undefined) values.set(attribute.name, value)
+  }
+  return values.size === 0 ? undefined : inSchemaOrder(schema.attributes, values)
+}
+
+/** `schemas` has to name the base schema; what else it may name is a matter of tolerance. */
+function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
+  const key = Object.keys(body).find((name) => name.toLowerCase() === 'schemas')
+  const named = key === undefined ? undefined : body[key]
+  const missing =
+    named === undefined || named === null || (Array.isArray(named) && named.length === 0)
+  if (missing) {
+    if (rules.tolerances.missingSchemas) return
+    throw ScimError.of('invalidSyntax', `schemas: found nothing, expected ["${type.schema.id}"]`)
+  }
+  if (!Array.isArray(named)) {
+    throw ScimError.of('invalidSyntax', `schemas: found ${shown(named)}, expected a list of URIs`)
+  }
+  const known = new Set(type.extensions.map(({ schema }) => schema.id.toLowerCase()))
+  let hasBase = false
+  for (const uri of named) {
+    const lower = typeof uri === 'string' ? uri.toLowerCase() : undefined
+    if (lower === type.schema.id.toLowerCase()) hasBase = true
+    else if ((lower === undefined || !known.has(lower)) && !rules.tolerances.unknownSchemas) {
+      throw ScimError.of('invalidSyntax', `schemas: ${shown(uri)} is no schema of ${type.name}`)
+    }
+  }
+  if (hasBase) return
+  throw ScimError.of(
+    'invalidSyntax',
+    `schemas: found ${shown(named)}, expected "${type.schema.id}" among them`,
+  )
+}
+
+/**
+ * The ids that a link attribute's value names, each once. An element is an object with `value`, or
+ * with a `$ref` that ends in the id; what else it says is derived by the server and dropped.
+ */
+export function readLinkIds(
+  link: Link,
+  raw: JsonValue,
+  at: string,
+  rules: Rules,
+): readonly string[] {
+  const ids = new Set<string>()
+  elementsOf(link.attribute, raw, at, rules).forEach((element, index) => {
+    if (element === null) return
+    ids.add(readLinkId(element, `${at}[${index}]`))
+  })
+  return [...ids]
+}
+
+function readLinkId(element: JsonValue, at: string): string {
+  const id = isJsonObject(element) ? memberOf(element, 'value') : element
+  const named = id ?? (isJsonObject(element) ? idInReference(memberOf(element, '$ref')) : undefined)
+  if (typeof named !== 'string' || named === '' || named.length > ID_LENGTH_MAX) {
+    const expected = `the id of a resource, at most ${ID_LENGTH_MAX} characters`
+    throw ScimError.of('invalidValue', `${at}.value: found ${shown(named)}, expected ${expected}`)
+  }
+  return named
+}
+
+/**
+ * Arranges values in the order of the schemas, with `schemas` naming those that are in use
+ * (RFC 7643 section 3): equal resources have equal text.
+ */
+export function arrange(
+  type: ResourceType,
+  base: ReadonlyMap<string, JsonValue>,
+  extensions: ReadonlyMap<Schema, JsonObject>,
+): Document {
+  const inUse = type.extensions
+    .map(({ schema }) => schema)
+    .filter((schema) => extensions.has(schema))
+  const document: Document = {
+    schemas: [type.schema.id, ...inUse.map((schema) => schema.id)],
+    ...inSchemaOrder(type.attributes.values(), base),
+  }
+  for (const schema of inUse) document[schema.id] = extensions.get(schema) as JsonObject
+  return document
+}
+
+/** The same document arranged anew, after a PATCH has changed it in place. */
+export function rearrange(type: ResourceType, document: Document): Document {
+  const base = new Map<string, JsonValue>()
+  for (const attribute of type.attributes.values()) {
+    const value = document[attribute.name]
+    if (attribute.name !== 'schemas' && isAssigned(value))
+      base.set(attribute.name, ordered(attribute, value))
+  }
+  const extensions = new Map<Schema, JsonObject>()
+  for (const { schema } of type.extensions) {
+    const held = document[schema.id]
+    if (!isJsonObject(held)) continue
+    const values = new Map<string, JsonValue>()
+    for (const attribute of schema.attributes) {
+      const value = held[attribute.name]
+      if (isAssigned(value)) values.set(attribute.name, ordered(attribute, value))
+    }
+    if (values.size > 0) extensions.set(schema, inSchemaOrder(schema.attributes, values))
+  }
+  return arrange(type, base, extensions)
+}
+
+function ordered(attribute: Attribute, value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map((element) => orderedObject(attribute, element))
+  return orderedObject(attribute, value)
+}
+
+const orderedObject = (attribute: Attribute, value: JsonValue): JsonValue =>
+  isJsonObject(value)
+    ? inSchemaOrder(attribute.subAttributes, new Map(Object.entries(value)))
+    : value
+
+/** RFC 7643 section 2.5: null, an empty list and an object without members are all unassigned. */
+export function isAssigned(value: JsonValue | undefined): value is JsonValue {
+  if (value === undefined || value === null) return false
+  if (Array.isArray(value)) return value.length > 0
+  return typeof value !== 'object' || Object.keys(value).length > 0
+}

@@ -1,0 +1,120 @@
+/**
+ * What real clients send and the RFCs do not allow, each with a name, and the presets that allow
+ * it.
+ *
+ * A tenant's mode is a preset over these switches; single switches may be set apart from it.
+ */
+
+interface Tolerated {
+  /** What is sent. */
+  readonly sent: string
+  /** What scimd understands by it; with the switch off, the request is refused. */
+  readonly understood: string
+  /** Who sends it. */
+  readonly source: string
+}
+
+export const TOLERANCES = {
+  missingSchemas: {
+    sent: 'a body without "schemas"',
+    understood: 'the schemas that the endpoint and the body imply',
+    source: 'Okta (push now), OneLogin templates, JumpCloud',
+  },
+  unknownSchemas: {
+    sent: 'URIs in "schemas" that this resource type does not have, beside one that it has',
+    understood: 'nothing; they are dropped',
+    source: 'Entra ID (ADSCIM/2.0/Group), Google (urn:scim:schemas:core:1.0)',
+  },
+  unknownAttributes: {
+    sent: 'attributes that no schema of this resource type defines',
+    understood: 'nothing; they are dropped and never echoed',
+    source: 'Entra ID, Google, directory fixtures of Polis',
+  },
+  emptyOperations: {
+    sent: 'a PATCH whose Operations are empty',
+    understood: 'no change',
+    source: "Microsoft's SCIM validator",
+  },
+  booleanStrings: {
+    sent: '"True" or "False" for a boolean',
+    understood: 'true or false',
+    source: 'Entra ID without aadOptscim062020, Keycloak',
+  },
+  numericStrings: {
+    sent: 'a number in quotes for an integer or decimal',
+    understood: 'the number',
+    source: 'administrators’ templates',
+  },
+  emptyStrings: {
+    sent: 'an empty string as a value',
+    understood: 'the attribute is unassigned',
+    source: 'Entra ID (null update), OneLogin templates',
+  },
+  stringForComplex: {
+    sent: 'a string for a complex attribute that has a "value"',
+    understood: 'an object with that value',
+    source: 'Entra ID (manager)',
+  },
+  listForSingular: {
+    sent: 'a list of one object for a single-valued attribute',
+    understood: 'that object, or its value',
+    source: 'Entra ID ([{"$ref": null, "value": "x"}])',
+  },
+  objectForList: {
+    sent: 'one object for a multi-valued attribute',
+    understood: 'a list of that object',
+    source: 'Rippling, administrators’ templates',
+  },
+  pathsAsKeys: {
+    sent: 'keys such as name.givenName or urn:…:User:employeeNumber in a PATCH value without a path',
+    understood: 'the paths that they are',
+    source: 'Entra ID with aadOptscim062020',
+  },
+  pathlessPatch: {
+    sent: 'a PATCH operation without a path',
+    understood: 'one operation for each attribute of its value (RFC 7644 allows it)',
+    source: 'Okta, Entra ID; refused by the interop profile',
+  },
+  removeByValue: {
+    sent: 'op "remove" on a multi-valued attribute with a list of values',
+    understood: 'remove these values and no others',
+    source: 'Entra ID without aadOptscim062020, authentik, JumpCloud',
+  },
+  createOnReplace: {
+    sent: 'op "replace" on an element that does not exist, such as emails[type eq "work"].value',
+    understood: 'the element is created from the terms of its filter',
+    source: 'Entra ID',
+  },
+} as const satisfies Record<string, Tolerated>
+
+export type Tolerance = keyof typeof TOLERANCES
+export type Tolerances = Readonly<Record<Tolerance, boolean>>
+
+const all = (on: boolean): Tolerances =>
+  Object.fromEntries(Object.keys(TOLERANCES).map((name) => [name, on])) as Tolerances
+
+/** The presets that a tenant's `mode` names. */
+export const MODES = {
+  interop: all(true),
+  /** RFC 7644 to the letter: section 3.5.2 allows operations without a path. */
+  rfc: { ...all(false), unknownAttributes: true, pathlessPatch: true },
+} as const satisfies Record<string, Tolerances>
+
+export type Mode = keyof typeof MODES
+
+/** All that a tenant may decide about how requests are understood. */
+export interface Rules {
+  readonly mode: Mode
+  readonly tolerances: Tolerances
+  /** What becomes of a member whose id names no resource. */
+  readonly unknownMembers: 'refuse' | 'skip'
+  /** Whether the paths that a resource type lists as `unique` (Group.displayName) have to be. */
+  readonly uniqueNames: boolean
+}
+
+export const DEFAULT_RULES: Rules = {
+  mode: 'interop',
+  tolerances: MODES.interop,
+  unknownMembers: 'refuse',
+  uniqueNames: true,
+}

@@ -1,0 +1,14 @@
+/** The URNs that RFC 7643 and RFC 7644 assign to schemas and messages. */
+
+const MESSAGES = 'urn:ietf:params:scim:api:messages:2.0:'
+const CORE = 'urn:ietf:params:scim:schemas:core:2.0:'
+
+export const URN = {
+  listResponse: `${MESSAGES}ListResponse`,
+  searchRequest: `${MESSAGES}SearchRequest`,
+  patchOp: `${MESSAGES}PatchOp`,
+  error: `${MESSAGES}Error`,
+  schema: `${CORE}Schema`,
+  resourceType: `${CORE}ResourceType`,
+  serviceProviderConfig: `${CORE}ServiceProviderConfig`,
+} as const

@@ -1,0 +1,41 @@
+/** The port to what belongs to the server as a whole: tenants and credentials. Types only. */
+
+export type Scope = 'read' | 'write'
+
+/** A bearer token as it is kept: never the token itself. Times are milliseconds since 1970. */
+export interface Credential {
+  /** The public part of the token, by which it is found and shown. */
+  readonly prefix: string
+  readonly name: string
+  readonly tenant: string
+  readonly scope: Scope
+  /** SHA-256 of the whole token, in hex. */
+  readonly hash: string
+  readonly created: number
+  readonly expires: number | undefined
+}
+
+export interface ListedCredential extends Credential {
+  readonly lastUsed: number | undefined
+}
+
+export interface Tenant {
+  readonly name: string
+  readonly created: number
+}
+
+export interface ControlStore {
+  credential(prefix: string): Credential | undefined
+  credentials(): readonly ListedCredential[]
+  /** False when the prefix is taken. */
+  addCredential(credential: Credential): Promise<boolean>
+  /** False when there is no such credential. */
+  removeCredential(prefix: string): Promise<boolean>
+  /** Notes when a credential was last used; may be behind by a minute. */
+  used(prefix: string, time: number): void
+  tenant(name: string): Tenant | undefined
+  tenants(): readonly Tenant[]
+  /** False when there is one of this name. */
+  addTenant(tenant: Tenant): Promise<boolean>
+  close(): Promise<void>
+}

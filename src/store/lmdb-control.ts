@@ -1,0 +1,86 @@
+/** The LMDB adapter of the control store: data/control.mdb. */
+
+import type { ControlStore, Credential, Tenant } from './control.ts'
+import { type Bytes, openBytes, openEnvironment, StoreFileError } from './lmdb-file.ts'
+
+const CONTROL_FORMAT = 1
+const FORMAT = Buffer.from('format')
+
+/** How old the noted time of last use may get before it is written again. */
+const USED_STEP_MS = 60_000
+
+const EVERYTHING = { start: Buffer.from([0]), end: Buffer.from([0xff]) }
+
+/**
+ * Opens the control store, making it when it is not there. Safe beside a running server: what
+ * one process writes, the other reads with its next request.
+ *
+ * @throws StoreFileError when the file is damaged or of a later format
+ */
+export function openLmdbControl(path: string): ControlStore {
+  const environment = openEnvironment(path)
+  const meta = openBytes(environment, 'meta')
+  const credentials = openBytes(environment, 'credentials')
+  const lastUsed = openBytes(environment, 'credentials/used')
+  const tenants = openBytes(environment, 'tenants')
+  const written = meta.getBinary(FORMAT)
+  if (!written) {
+    environment.transactionSync(() => {
+      meta.put(FORMAT, Buffer.from(String(CONTROL_FORMAT)))
+    })
+  } else if (Number(String(written)) > CONTROL_FORMAT) {
+    void environment.close()
+    throw new StoreFileError(
+      `${path} has format ${written}, and this scimd knows ${CONTROL_FORMAT}; use a newer scimd`,
+    )
+  }
+  /** What this process has noted, so that a busy credential costs one write a minute. */
+  const noted = new Map<string, number>()
+
+  return {
+    credential: (prefix) => read<Credential>(credentials, prefix),
+    credentials: () =>
+      [...credentials.getRange(EVERYTHING)].map(({ key, value }) => ({
+        ...(JSON.parse(String(value)) as Credential),
+        lastUsed: timeIn(lastUsed.getBinary(key)),
+      })),
+    addCredential: (credential) => add(credentials, credential.prefix, credential),
+    removeCredential: (prefix) =>
+      environment.transaction(() => {
+        const key = Buffer.from(prefix)
+        if (!credentials.doesExist(key)) return false
+        credentials.remove(key)
+        lastUsed.remove(key)
+        return true
+      }),
+    used(prefix, time) {
+      if (time - (noted.get(prefix) ?? 0) < USED_STEP_MS) return
+      noted.set(prefix, time)
+      const bytes = Buffer.alloc(8)
+      bytes.writeDoubleBE(time)
+      // Nobody waits for this, and a request must not fail for it.
+      lastUsed.put(Buffer.from(prefix), bytes).catch(() => undefined)
+    },
+    tenant: (name) => read<Tenant>(tenants, name),
+    tenants: () =>
+      [...tenants.getRange(EVERYTHING)].map(({ value }) => JSON.parse(String(value)) as Tenant),
+    addTenant: (tenant) => add(tenants, tenant.name, tenant),
+    close: () => environment.close(),
+  }
+
+  function add(database: Bytes, name: string, value: object): Promise<boolean> {
+    return environment.transaction(() => {
+      const key = Buffer.from(name)
+      if (database.doesExist(key)) return false
+      database.put(key, Buffer.from(JSON.stringify(value)))
+      return true
+    })
+  }
+}
+
+function read<T>(database: Bytes, name: string): T | undefined {
+  const bytes = database.getBinary(Buffer.from(name))
+  return bytes && (JSON.parse(String(bytes)) as T)
+}
+
+const timeIn = (bytes: Buffer | undefined): number | undefined => bytes?.readDoubleBE(0)

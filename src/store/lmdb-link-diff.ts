@@ -1,0 +1,148 @@
+/** Turns edits of links into what really changes: which members are added, which are removed. */
+
+import { LINKS_PER_COMMIT_MAX } from '../scim/limits.ts'
+import type { LinkEdit } from '../scim/link.ts'
+import type { Link } from '../scim/registry.ts'
+import { forwardKey } from './lmdb-keys.ts'
+import { headerOf, type Member, membersOf } from './lmdb-links.ts'
+import { linkFileOf, type Place, placeOf, type TenantFile } from './lmdb-tenant.ts'
+import type { Stored } from './store.ts'
+
+/** A change touches more links than one transaction should: it goes the way of lmdb-large.ts. */
+export class TooManyLinks extends Error {
+  override readonly name = 'TooManyLinks'
+}
+
+export interface LinkedMember extends Member {
+  readonly id: string
+}
+
+export interface LinkDiff {
+  readonly link: Link
+  readonly added: readonly LinkedMember[]
+  readonly removed: readonly LinkedMember[]
+}
+
+/**
+ * The differences that edits make, link by link; a link without a difference is not among them.
+ *
+ * @param created places of resources that the same commit creates
+ * @throws TooManyLinks when an edit would have to look at more than LINKS_PER_COMMIT_MAX links
+ */
+export function diffLinks(
+  file: TenantFile,
+  owner: Place,
+  current: Stored | undefined,
+  edits: readonly LinkEdit[],
+  created: ReadonlyMap<string, Place>,
+): LinkDiff[] {
+  const diffs = new Map<Link, Differ>()
+  for (const edit of edits) {
+    const differ = diffs.get(edit.link) ?? new Differ(file, owner, current, edit.link, created)
+    diffs.set(edit.link, differ)
+    differ.apply(edit)
+  }
+  return [...diffs.values()]
+    .map((differ) => differ.diff())
+    .filter(({ added, removed }) => added.length + removed.length > 0)
+}
+
+/** The links of one attribute as they become, edit by edit, relative to those that are stored. */
+class Differ {
+  readonly #added = new Map<number, LinkedMember>()
+  readonly #removed = new Map<number, LinkedMember>()
+  readonly #file: TenantFile
+  readonly #owner: Place
+  readonly #current: Stored | undefined
+  readonly #link: Link
+  readonly #created: ReadonlyMap<string, Place>
+
+  constructor(
+    file: TenantFile,
+    owner: Place,
+    current: Stored | undefined,
+    link: Link,
+    created: ReadonlyMap<string, Place>,
+  ) {
+    this.#file = file
+    this.#owner = owner
+    this.#current = current
+    this.#link = link
+    this.#created = created
+  }
+
+  apply(edit: LinkEdit): void {
+    switch (edit.op) {
+      case 'add':
+        for (const id of edit.ids) this.#add(id)
+        return
+      case 'remove':
+        for (const id of edit.ids) this.#removeId(id)
+        return
+      case 'replace': {
+        const kept = new Set(edit.ids)
+        for (const member of this.#members()) if (!kept.has(member.id)) this.#remove(member)
+        for (const id of edit.ids) this.#add(id)
+        return
+      }
+      case 'removeWhere':
+        for (const member of this.#members()) {
+          const header = headerOf(this.#file, member)
+          if (header && edit.matches(header)) this.#remove(member)
+        }
+    }
+  }
+
+  diff(): LinkDiff {
+    return {
+      link: this.#link,
+      added: [...this.#added.values()],
+      removed: [...this.#removed.values()],
+    }
+  }
+
+  #add(id: string): void {
+    const member = this.#find(id)
+    if (!member) throw new Error(`the decision links to ${id}, which does not exist`)
+    if (this.#removed.delete(member.handle) || this.#isStored(member)) return
+    this.#added.set(member.handle, member)
+  }
+
+  #removeId(id: string): void {
+    const member = this.#find(id)
+    if (member && (this.#added.has(member.handle) || this.#isStored(member))) this.#remove(member)
+  }
+
+  #remove(member: LinkedMember): void {
+    if (this.#added.delete(member.handle)) return
+    this.#removed.set(member.handle, member)
+  }
+
+  #find(id: string): LinkedMember | undefined {
+    const place = this.#created.get(id) ?? placeOf(this.#file, id)
+    if (!place) return undefined
+    const exists = this.#created.has(id) || place.file.records.doesExist(place.handle)
+    return exists ? { type: place.file.number, handle: place.handle, id } : undefined
+  }
+
+  #isStored({ type, handle }: Member): boolean {
+    if (!this.#current) return false
+    const key = forwardKey(this.#owner.handle, this.#current.generation, type, handle)
+    return linkFileOf(this.#file, this.#link).forward.doesExist(key)
+  }
+
+  /** All members as they are by now; a stored link to a deleted resource is none. */
+  #members(): LinkedMember[] {
+    const members = [...this.#added.values()]
+    if (!this.#current) return members
+    const links = linkFileOf(this.#file, this.#link)
+    const { generation } = this.#current
+    const stored = membersOf(links, this.#owner.handle, generation, LINKS_PER_COMMIT_MAX + 1)
+    if (stored.length > LINKS_PER_COMMIT_MAX) throw new TooManyLinks()
+    for (const member of stored) {
+      const header = this.#removed.has(member.handle) ? undefined : headerOf(this.#file, member)
+      if (header) members.push({ ...member, id: header.id })
+    }
+    return members
+  }
+}

@@ -1,0 +1,256 @@
+/** Reads links in both directions, and removes those that nobody sees any more. */
+
+import type { Link } from '../scim/registry.ts'
+import { after, forwardKey, HANDLE_MAX, reverseKey } from './lmdb-keys.ts'
+import { decodeHeader, generationOf } from './lmdb-record.ts'
+import {
+  type LinkFile,
+  linkFileOf,
+  type Place,
+  placeOf,
+  type TenantFile,
+  typeFileOf,
+} from './lmdb-tenant.ts'
+import { nextTurn, slicer } from './slices.ts'
+import type { Header, Owner, Stored } from './store.ts'
+
+/** Links that are read in one go; of longer lists the handles are captured in slices. */
+const CAPTURE_COUNT = 1000
+/** Headers that are read at a time when a long list is streamed. */
+const BATCH_COUNT = 500
+/** Owners that the search for indirect ones goes through. */
+const OWNERS_COUNT_MAX = 10_000
+/** Keys that one sweeping transaction removes. */
+const SWEEP_COUNT = 500
+
+/** A linked resource: the number of its type, and its handle. */
+export interface Member {
+  readonly type: number
+  readonly handle: number
+}
+
+const TYPE_AT = 8
+const MEMBER_AT = 10
+
+export const memberIn = (key: Buffer): Member => ({
+  type: key.readUInt16BE(TYPE_AT),
+  handle: key.readUInt32BE(MEMBER_AT),
+})
+
+/** The range of the links of one generation; of one type of member, when that is given. */
+export function memberRange(owner: number, generation: number, type?: number) {
+  const from = forwardKey(owner, generation, type ?? 0, 0)
+  return { start: from, end: after(from.subarray(0, type === undefined ? TYPE_AT : MEMBER_AT)) }
+}
+
+/** Members in key order, as far as `countMax`. Dead links are among them. */
+export function membersOf(
+  links: LinkFile,
+  owner: number,
+  generation: number,
+  countMax: number,
+  type?: number,
+): Member[] {
+  const range = { ...memberRange(owner, generation, type), limit: countMax }
+  return [...links.forward.getKeys(range)].map((key) => memberIn(key))
+}
+
+export function headerOf(file: TenantFile, member: Member): Header | undefined {
+  const type = file.typeByNumber[member.type]
+  const bytes = type?.records.getBinary(member.handle)
+  return type && bytes && decodeHeader(bytes, type.type, member.handle)
+}
+
+/** The members of a resource in batches, from one moment's state however long the list is. */
+export async function* linked(
+  file: TenantFile,
+  owner: Stored,
+  link: Link,
+): AsyncGenerator<readonly Header[]> {
+  const members = await capture(file, owner, link)
+  for (let at = 0; at < members.length; at += BATCH_COUNT) {
+    if (at > 0) await nextTurn()
+    const batch = members.slice(at, at + BATCH_COUNT)
+    yield batch.flatMap((member) => headerOf(file, member) ?? [])
+  }
+}
+
+async function capture(file: TenantFile, owner: Stored, link: Link): Promise<Member[]> {
+  const links = linkFileOf(file, link)
+  const { records } = typeFileOf(file, owner.type)
+  const record = records.getBinary(owner.handle)
+  if (!record) return []
+  const first = membersOf(links, owner.handle, generationOf(record), CAPTURE_COUNT)
+  if (first.length < CAPTURE_COUNT) return first
+
+  // A bounded read transaction: a few milliseconds of work, with other requests in between.
+  const transaction = file.environment.useReadTransaction()
+  try {
+    const now = records.get(owner.handle, { transaction })
+    if (!now) return []
+    const members: Member[] = []
+    const { start, end } = memberRange(owner.handle, generationOf(now))
+    const pause = slicer()
+    let from = start
+    for (;;) {
+      const keys = [
+        ...links.forward.getKeys({ start: from, end, limit: CAPTURE_COUNT, transaction }),
+      ]
+      for (const key of keys) members.push(memberIn(key))
+      const last = keys.at(-1)
+      if (!last || keys.length < CAPTURE_COUNT) return members
+      from = after(last)
+      await pause()
+    }
+  } finally {
+    transaction.done()
+  }
+}
+
+export function isLinked(file: TenantFile, owner: Stored, link: Link, id: string): boolean {
+  const place = placeOf(file, id)
+  if (!place?.file.records.doesExist(place.handle)) return false
+  const key = forwardKey(owner.handle, owner.generation, place.file.number, place.handle)
+  return linkFileOf(file, link).forward.doesExist(key)
+}
+
+/** The owners of one member: those whose record exists and whose generation the link belongs to. */
+export function directOwners(
+  file: TenantFile,
+  link: Link,
+  member: Member,
+  countMax = Number.POSITIVE_INFINITY,
+): Header[] {
+  const { reverse } = linkFileOf(file, link)
+  const owners = file.types.get(link.owner)
+  if (!owners) return []
+  const prefix = reverseKey(member.type, member.handle, 0, 0).subarray(0, 6)
+  const found: Header[] = []
+  for (const key of reverse.getKeys({ start: prefix, end: after(prefix) })) {
+    const handle = key.readUInt32BE(6)
+    const record = owners.records.getBinary(handle)
+    if (!record || generationOf(record) !== key.readUInt32BE(10)) continue
+    found.push(decodeHeader(record, owners.type, handle))
+    if (found.length >= countMax) break
+  }
+  return found
+}
+
+/**
+ * Direct owners, then those that own them, each once; cycles end. RFC 7643 section 4.1.2 (groups).
+ */
+export function ownersOf(file: TenantFile, link: Link, member: Member): Owner[] {
+  const owners = file.types.get(link.owner)
+  const direct = directOwners(file, link, member)
+  const found = new Map<number, Owner>(
+    direct.map((header) => [header.handle, { header, direct: true }]),
+  )
+  if (!owners || direct.length === 0 || !hasNested(file, link, owners.number))
+    return [...found.values()]
+  const waiting = [...direct]
+  for (let next = waiting.shift(); next; next = waiting.shift()) {
+    for (const header of directOwners(file, link, { type: owners.number, handle: next.handle })) {
+      if (found.has(header.handle) || found.size >= OWNERS_COUNT_MAX) continue
+      found.set(header.handle, { header, direct: false })
+      waiting.push(header)
+    }
+  }
+  return [...found.values()]
+}
+
+/** Whether any owner is itself a member: most directories have no nested groups at all. */
+function hasNested(file: TenantFile, link: Link, ownerType: number): boolean {
+  const start = reverseKey(ownerType, 0, 0, 0)
+  const end = reverseKey(ownerType, HANDLE_MAX, HANDLE_MAX, HANDLE_MAX)
+  for (const _key of linkFileOf(file, link).reverse.getKeys({ start, end, limit: 1 })) return true
+  return false
+}
+
+/** The owner itself and every owner below it, for finding whoever belongs to it indirectly. */
+export function ownersBelow(file: TenantFile, link: Link, place: Place): Map<number, number> {
+  const links = linkFileOf(file, link)
+  const below = new Map<number, number>()
+  const waiting = [place.handle]
+  for (let handle = waiting.pop(); handle !== undefined; handle = waiting.pop()) {
+    const record = place.file.records.getBinary(handle)
+    if (!record || below.has(handle) || below.size >= OWNERS_COUNT_MAX) continue
+    const generation = generationOf(record)
+    below.set(handle, generation)
+    const nested = membersOf(links, handle, generation, OWNERS_COUNT_MAX, place.file.number)
+    for (const member of nested) waiting.push(member.handle)
+  }
+  return below
+}
+
+/**
+ * Links to be removed: of an owner's generation (of all, when it was deleted), or of a deleted
+ * member.
+ */
+export type Sweep =
+  | { readonly link: string; readonly owner: number; readonly generation?: number }
+  | { readonly link: string; readonly member: number; readonly type: number }
+  /** The chunks that a large change had written to the journal when it was given up. */
+  | { readonly chunks: number }
+
+export const sweepKey = (sweep: Sweep): Buffer => Buffer.from(JSON.stringify(sweep))
+
+/** Removes all links that wait for it, in slices. Ends early when the environment is closing. */
+export async function sweepAll(file: TenantFile, isClosing: () => boolean): Promise<void> {
+  for (;;) {
+    const waiting = [
+      ...file.sweeps.getKeys({ start: Buffer.from([0]), end: Buffer.from([0xff]), limit: 100 }),
+    ]
+    const key = waiting.find((candidate) => !file.building.has(String(candidate)))
+    if (!key || isClosing()) return
+    const sweep = JSON.parse(String(key)) as Sweep
+    while (!isClosing() && (await sweepSlice(file, sweep))) await nextTurn()
+    if (isClosing()) return
+    await file.environment.transaction(() => {
+      file.sweeps.remove(key)
+    })
+  }
+}
+
+/** Removes some of the links; true when there may be more. */
+function sweepSlice(file: TenantFile, sweep: Sweep): Promise<boolean> {
+  return file.environment.transaction(() => {
+    if ('chunks' in sweep) {
+      const prefix = Buffer.alloc(4)
+      prefix.writeUInt32BE(sweep.chunks)
+      const keys = [
+        ...file.chunks.getKeys({ start: prefix, end: after(prefix), limit: SWEEP_COUNT }),
+      ]
+      for (const key of keys) file.chunks.remove(key)
+      return keys.length === SWEEP_COUNT
+    }
+    const links = file.links.get(sweep.link)
+    if (!links) return false
+    return 'owner' in sweep ? sweepOwner(links, sweep) : sweepMember(links, sweep)
+  })
+}
+
+function sweepOwner(links: LinkFile, sweep: { owner: number; generation?: number }): boolean {
+  const { owner, generation } = sweep
+  const prefix = forwardKey(owner, generation ?? 0, 0, 0).subarray(
+    0,
+    generation === undefined ? 4 : 8,
+  )
+  const keys = [...links.forward.getKeys({ start: prefix, end: after(prefix), limit: SWEEP_COUNT })]
+  for (const key of keys) {
+    const member = memberIn(key)
+    links.forward.remove(key)
+    links.reverse.remove(reverseKey(member.type, member.handle, owner, key.readUInt32BE(4)))
+  }
+  return keys.length === SWEEP_COUNT
+}
+
+function sweepMember(links: LinkFile, sweep: { type: number; member: number }): boolean {
+  const { type, member } = sweep
+  const prefix = reverseKey(type, member, 0, 0).subarray(0, 6)
+  const keys = [...links.reverse.getKeys({ start: prefix, end: after(prefix), limit: SWEEP_COUNT })]
+  for (const key of keys) {
+    links.reverse.remove(key)
+    links.forward.remove(forwardKey(key.readUInt32BE(6), key.readUInt32BE(10), type, member))
+  }
+  return keys.length === SWEEP_COUNT
+}

@@ -1,0 +1,123 @@
+/** Brings a tenant's indexes in line with the schemas, in slices, when these have changed. */
+
+import { createHash } from 'node:crypto'
+import { documentOf } from '../scim/document.ts'
+import { entriesOf } from '../scim/entries.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import type { Document } from '../scim/resource.ts'
+import { publishedAttribute } from '../scim/schema.ts'
+import { HANDLE_MAX } from './lmdb-keys.ts'
+import { decodeRecord } from './lmdb-record.ts'
+import {
+  type IndexFile,
+  readSignatures,
+  signatureOf,
+  type TenantFile,
+  type TypeFile,
+  writeSignatures,
+} from './lmdb-tenant.ts'
+import { writeEntries } from './lmdb-write.ts'
+import { nextTurn } from './slices.ts'
+
+/** Resources that one transaction indexes. */
+const SLICE_COUNT = 200
+
+/** Who wants to know how it goes. */
+export interface ReindexWatch {
+  progress?(type: string, done: number, total: number): void
+  /** Says what is wrong with a stored document under the present schemas, or undefined. */
+  faultOf?(type: ResourceType, document: Document): string | undefined
+  /** Told of each stored resource that the present schemas do not allow. */
+  faulty?(type: string, id: string, fault: string): void
+}
+
+/**
+ * The key under which the signature of a type's whole schema is kept, beside those of its indexes.
+ */
+const SCHEMA = '$schema'
+
+/**
+ * Builds what is missing and clears what is no longer declared. Does nothing when nothing changed.
+ */
+export async function reindex(file: TenantFile, watch: ReindexWatch = {}): Promise<void> {
+  const written = readSignatures(file)
+  let isChanged = false
+  for (const type of file.types.values()) {
+    const wanted: Record<string, string> = { [SCHEMA]: schemaSignature(type.type) }
+    for (const { path } of type.indexes) wanted[path.text] = signatureOf(path)
+    const known = written[type.type.name] ?? {}
+    if (sameSignatures(known, wanted)) continue
+    isChanged = true
+    await dropUndeclared(file, type, known, wanted)
+    const stale = type.indexes.filter(({ path }) => known[path.text] !== wanted[path.text])
+    await rebuild(file, type, stale, known[SCHEMA] !== wanted[SCHEMA], watch)
+    written[type.type.name] = wanted
+  }
+  if (isChanged) writeSignatures(file, written)
+}
+
+const schemaSignature = ({ schema, extensions }: ResourceType): string =>
+  createHash('sha256')
+    .update(
+      JSON.stringify(
+        [schema, ...extensions.map((e) => e.schema)].map((s) =>
+          s.attributes.map(publishedAttribute),
+        ),
+      ),
+    )
+    .digest('hex')
+
+function sameSignatures(left: Record<string, string>, right: Record<string, string>): boolean {
+  const names = Object.keys(left)
+  return (
+    names.length === Object.keys(right).length && names.every((name) => left[name] === right[name])
+  )
+}
+
+/** An index that is not kept up any more must not be taken for a good one later. */
+async function dropUndeclared(
+  file: TenantFile,
+  { type }: TypeFile,
+  known: Record<string, string>,
+  wanted: Record<string, string>,
+): Promise<void> {
+  for (const text of Object.keys(known)) {
+    if (text === SCHEMA || wanted[text] !== undefined) continue
+    await file.environment
+      .openDB(`index/${type.name}/${text}`, { keyEncoding: 'binary' })
+      .clearAsync()
+  }
+}
+
+async function rebuild(
+  file: TenantFile,
+  type: TypeFile,
+  stale: readonly IndexFile[],
+  checksDocuments: boolean,
+  watch: ReindexWatch,
+): Promise<void> {
+  const { entryCount: total } = type.records.getStats() as { entryCount: number }
+  for (const { entries } of stale) await entries.clearAsync()
+  const paths = new Set(stale.map(({ path }) => path))
+  for (let start = 0, done = 0; done < total; ) {
+    const batch = [...type.records.getRange({ start, end: HANDLE_MAX, limit: SLICE_COUNT })]
+    const last = batch.at(-1)
+    if (!last) return
+    await file.environment.transaction(() => {
+      for (const { key, value } of batch) {
+        const { id, text, hidden, lastModified } = decodeRecord(Buffer.from(value), type.type, key)
+        const document = documentOf(text, hidden)
+        const added = entriesOf(type.type, document, lastModified).filter(({ path }) =>
+          paths.has(path),
+        )
+        writeEntries(type, key, { added, removed: [] })
+        const fault = checksDocuments ? watch.faultOf?.(type.type, document) : undefined
+        if (fault) watch.faulty?.(type.type.name, id, fault)
+      }
+    })
+    done += batch.length
+    start = last.key + 1
+    watch.progress?.(type.type.name, done, total)
+    await nextTurn()
+  }
+}

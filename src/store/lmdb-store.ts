@@ -1,0 +1,141 @@
+/** The LMDB adapter: one tenant's file behind the port of store.ts. */
+
+import { statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { ScimError } from '../scim/error.ts'
+import { LINKS_PER_COMMIT_MAX } from '../scim/limits.ts'
+import type { Registry } from '../scim/registry.ts'
+import type { Rules } from '../scim/tolerance.ts'
+import { readChunk, readJournal } from './lmdb-journal.ts'
+import { commitLarge } from './lmdb-large.ts'
+import { TooManyLinks } from './lmdb-link-diff.ts'
+import { headerOf, isLinked, linked, ownersOf, sweepAll } from './lmdb-links.ts'
+import { type ReindexWatch, reindex } from './lmdb-reindex.ts'
+import { search } from './lmdb-search.ts'
+import { openTenantFile, placeOf, recordAt, type TenantFile, typeFileOf } from './lmdb-tenant.ts'
+import { applyChanges } from './lmdb-write.ts'
+import type { Change, Committed, Origin, Store } from './store.ts'
+
+/** A store that can be closed. */
+export interface LmdbStore extends Store {
+  readonly file: TenantFile
+  /** Resolves when nothing is left to be swept. */
+  swept(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Opens a tenant's store and brings its indexes in line with the registry.
+ *
+ * @throws StoreFileError when the file is damaged or of a later format
+ */
+export async function openLmdbStore(
+  path: string,
+  name: string,
+  registry: Registry,
+  rules: Rules,
+  watch: ReindexWatch = {},
+): Promise<LmdbStore> {
+  const file = openTenantFile(path, name, registry, rules)
+  await reindex(file, watch)
+  return storeOver(file)
+}
+
+function storeOver(file: TenantFile): LmdbStore {
+  /** Resources that a large change is working on; other changes of them wait. */
+  const held = new Map<string, Promise<unknown>>()
+  let isClosing = false
+  let sweeping: Promise<void> | undefined
+  sweep()
+
+  return {
+    file,
+    rules: file.rules,
+    async read(type, id) {
+      const place = placeOf(file, id)
+      return place?.file === typeFileOf(file, type) ? recordAt(place) : undefined
+    },
+    async find(id) {
+      const place = placeOf(file, id)
+      return place && headerOf(file, { type: place.file.number, handle: place.handle })
+    },
+    search: (query) => search(file, query),
+    commit,
+    linked: (owner, link) => linked(file, owner, link),
+    isLinked: async (owner, link, id) => isLinked(file, owner, link, id),
+    async owners(member, link) {
+      const { number } = typeFileOf(file, member.type)
+      return ownersOf(file, link, { type: number, handle: member.handle })
+    },
+    journal: async (after, countMax) => readJournal(file, after, countMax),
+    journalChunk: async (sequence, link, chunk) => readChunk(file, sequence, link, chunk),
+    async swept() {
+      await sweeping
+    },
+    async close() {
+      isClosing = true
+      await sweeping
+      await Promise.allSettled(held.values())
+      await file.environment.close()
+    },
+  }
+
+  async function commit(changes: readonly Change[], origin: Origin): Promise<readonly Committed[]> {
+    for (const { id } of changes) while (held.has(id)) await held.get(id)?.catch(() => undefined)
+    const [only] = changes
+    const isLarge = changes.some(({ mentions }) => mentions.length > LINKS_PER_COMMIT_MAX)
+    if (isLarge && only) return hold(only, origin)
+    try {
+      const committed = await file.environment.transaction(() =>
+        applyChanges(file, changes, origin),
+      )
+      if (changes.some(({ operation }) => operation === 'delete')) sweep()
+      return committed
+    } catch (error) {
+      if (error instanceof TooManyLinks && only && changes.length === 1) return hold(only, origin)
+      throw storageFault(file, error)
+    }
+  }
+
+  /** Keeps other changes away from a resource while a large one of it is worked out. */
+  async function hold(change: Change, origin: Origin): Promise<readonly Committed[]> {
+    while (held.has(change.id)) await held.get(change.id)?.catch(() => undefined)
+    const done = large(change, origin)
+    held.set(change.id, done)
+    try {
+      return await done
+    } catch (error) {
+      throw storageFault(file, error)
+    } finally {
+      held.delete(change.id)
+      sweep()
+    }
+  }
+
+  async function large(change: Change, origin: Origin): Promise<readonly Committed[]> {
+    // Whatever was queued before has been applied when this returns.
+    await file.environment.transaction(() => undefined)
+    return commitLarge(file, change, origin)
+  }
+
+  function sweep(): void {
+    if (isClosing) return
+    sweeping = (sweeping ?? Promise.resolve())
+      .then(() => sweepAll(file, () => isClosing))
+      // What could not be removed stays listed, and is tried again at the next start.
+      .catch(() => undefined)
+  }
+}
+
+/** LMDB's own faults: 507 when the disk is full, else 503. Both are worth another try later. */
+function storageFault(file: TenantFile, error: unknown): unknown {
+  if (!(error instanceof Error) || !('commitError' in error)) return error
+  void Promise.resolve(error.commitError).catch(() => undefined)
+  const { bavail, bsize } = statfsSync(dirname(file.path))
+  const isFull = bavail * bsize < DISK_BYTES_MIN
+  const detail = isFull ? 'the disk is full; nothing was written' : 'the store could not be written'
+  return ScimError.status(isFull ? 507 : 503, detail, { 'Retry-After': '60' })
+}
+
+/** Less free space than this counts as a full disk. */
+const DISK_BYTES_MIN = 1024 * 1024

@@ -1,0 +1,244 @@
+/** Turns one tenant's file into its open databases, and brings an older file up to date. */
+
+import { randomUUID } from 'node:crypto'
+import { FOLD_VERSION } from '../scim/fold.ts'
+import type { AttributePath, Link, Registry, ResourceType } from '../scim/registry.ts'
+import type { Rules } from '../scim/tolerance.ts'
+import {
+  type ByHandle,
+  type Bytes,
+  type Environment,
+  openByHandle,
+  openBytes,
+  openEnvironment,
+  StoreFileError,
+} from './lmdb-file.ts'
+import { idKey } from './lmdb-keys.ts'
+import { decodeRecord } from './lmdb-record.ts'
+import type { Stored } from './store.ts'
+
+/** The layout of a tenant's file. A change of it comes with an entry in UPGRADES. */
+export const TENANT_FORMAT = 1
+
+/** UPGRADES[n] turns a file of format n into one of format n + 1, inside one transaction. */
+export type Upgrade = (environment: Environment) => void
+export const UPGRADES: Readonly<Record<number, Upgrade>> = {}
+
+export interface IndexFile {
+  readonly path: AttributePath
+  readonly entries: Bytes
+}
+
+export interface TypeFile {
+  readonly type: ResourceType
+  /** Stands for the type in ids and links. */
+  readonly number: number
+  /** Handle to record (lmdb-record.ts), of resources that exist. */
+  readonly records: ByHandle
+  readonly indexes: readonly IndexFile[]
+}
+
+export interface LinkFile {
+  readonly link: Link
+  /** Owner to member, see forwardKey. */
+  readonly forward: Bytes
+  /** Member to owner, see reverseKey. */
+  readonly reverse: Bytes
+}
+
+/** Every database of one tenant's file. */
+export interface TenantFile {
+  readonly name: string
+  readonly path: string
+  readonly environment: Environment
+  readonly rules: Rules
+  readonly epoch: string
+  readonly meta: Bytes
+  /** Id to type number and handle; kept for deleted resources too, as ids are never reused. */
+  readonly ids: Bytes
+  /** Handle to time of deletion, type number and record. */
+  readonly tombstones: ByHandle
+  /** Sequence to entry, see lmdb-journal.ts. */
+  readonly journal: Bytes
+  readonly chunks: Bytes
+  /** Links that nobody sees any more and that are to be removed. */
+  readonly sweeps: Bytes
+  /** Sweeps that wait for a large change in progress, as text. */
+  readonly building: Set<string>
+  readonly types: ReadonlyMap<string, TypeFile>
+  readonly typeByNumber: readonly (TypeFile | undefined)[]
+  readonly links: ReadonlyMap<string, LinkFile>
+}
+
+/** Where a resource is. */
+export interface Place {
+  readonly file: TypeFile
+  readonly handle: number
+}
+
+const META = {
+  format: Buffer.from('format'),
+  fold: Buffer.from('fold'),
+  epoch: Buffer.from('epoch'),
+  types: Buffer.from('types'),
+  indexes: Buffer.from('indexes'),
+}
+
+/**
+ * Opens a tenant's file, making it when it is not there.
+ *
+ * @throws StoreFileError when the file is damaged, or was written by a later version of scimd
+ */
+export function openTenantFile(
+  path: string,
+  name: string,
+  registry: Registry,
+  rules: Rules,
+  upgrades: Readonly<Record<number, Upgrade>> = UPGRADES,
+  format = TENANT_FORMAT,
+): TenantFile {
+  const environment = openEnvironment(path)
+  try {
+    const meta = openBytes(environment, 'meta')
+    upgrade(environment, meta, path, upgrades, format)
+    const numbers = numberTypes(environment, meta, registry)
+    const types = new Map<string, TypeFile>()
+    const typeByNumber: (TypeFile | undefined)[] = []
+    for (const type of registry.types) {
+      const number = numbers[type.name] as number
+      const file: TypeFile = {
+        type,
+        number,
+        records: openByHandle(environment, `records/${type.name}`),
+        indexes: type.indexed.map((indexed) => ({
+          path: indexed,
+          entries: openBytes(environment, `index/${type.name}/${indexed.text}`),
+        })),
+      }
+      types.set(type.name, file)
+      typeByNumber[number] = file
+    }
+    const links = registry.types
+      .flatMap((type) => type.links)
+      .map((link) => ({
+        link,
+        forward: openBytes(environment, `links/${link.name}`),
+        reverse: openBytes(environment, `owners/${link.name}`),
+      }))
+    return {
+      name,
+      path,
+      environment,
+      rules,
+      epoch: String(meta.getBinary(META.epoch)),
+      meta,
+      ids: openBytes(environment, 'ids'),
+      tombstones: openByHandle(environment, 'tombstones'),
+      journal: openBytes(environment, 'journal'),
+      chunks: openBytes(environment, 'journal/links'),
+      sweeps: openBytes(environment, 'sweeps'),
+      building: new Set(),
+      types,
+      typeByNumber,
+      links: new Map(links.map((file) => [file.link.name, file])),
+    }
+  } catch (error) {
+    void environment.close()
+    throw error
+  }
+}
+
+function upgrade(
+  environment: Environment,
+  meta: Bytes,
+  path: string,
+  upgrades: Readonly<Record<number, Upgrade>>,
+  format: number,
+): void {
+  const written = meta.getBinary(META.format)
+  if (!written) {
+    environment.transactionSync(() => {
+      meta.put(META.format, Buffer.from(String(format)))
+      meta.put(META.epoch, Buffer.from(randomUUID()))
+    })
+    return
+  }
+  const found = Number(String(written))
+  if (found > format) {
+    throw new StoreFileError(
+      `${path} has format ${found}, and this scimd knows formats up to ${format}; use the scimd that wrote it, or a newer one`,
+    )
+  }
+  for (let from = found; from < format; from++) {
+    const step = upgrades[from]
+    if (!step)
+      throw new StoreFileError(`${path} has format ${from}, which this scimd can no longer upgrade`)
+    environment.transactionSync(() => {
+      step(environment)
+      meta.put(META.format, Buffer.from(String(from + 1)))
+    })
+  }
+}
+
+/** Type numbers are given once and kept: a type that goes and comes back finds its resources. */
+function numberTypes(
+  environment: Environment,
+  meta: Bytes,
+  registry: Registry,
+): Record<string, number> {
+  const written = meta.getBinary(META.types)
+  const numbers: Record<string, number> = written ? JSON.parse(String(written)) : {}
+  const fresh = registry.types.filter((type) => numbers[type.name] === undefined)
+  if (fresh.length === 0) return numbers
+  let next = Math.max(0, ...Object.values(numbers)) + 1
+  for (const type of fresh) numbers[type.name] = next++
+  environment.transactionSync(() => {
+    meta.put(META.types, Buffer.from(JSON.stringify(numbers)))
+  })
+  return numbers
+}
+
+/**
+ * What the entries of an index depend on: when it differs from what is written, the index is stale.
+ */
+export const signatureOf = ({ leaf, attribute }: AttributePath): string =>
+  `${leaf.type}/${leaf.caseExact ? 'exact' : `fold${FOLD_VERSION}`}/${attribute.multiValued ? 'many' : 'one'}`
+
+export type IndexSignatures = Record<string, Record<string, string>>
+
+export function readSignatures(file: TenantFile): IndexSignatures {
+  const written = file.meta.getBinary(META.indexes)
+  return written ? JSON.parse(String(written)) : {}
+}
+
+export function writeSignatures(file: TenantFile, signatures: IndexSignatures): void {
+  file.environment.transactionSync(() => {
+    file.meta.put(META.indexes, Buffer.from(JSON.stringify(signatures)))
+  })
+}
+
+/** Where a resource with this id is or was; whether it exists is for its record to say. */
+export function placeOf(file: TenantFile, id: string): Place | undefined {
+  const found = file.ids.getBinary(idKey(id))
+  if (!found) return undefined
+  const type = file.typeByNumber[found.readUInt16BE(0)]
+  return type && { file: type, handle: found.readUInt32BE(2) }
+}
+
+/** The record at a place, or undefined when the resource was deleted. */
+export function recordAt(place: Place): Stored | undefined {
+  const bytes = place.file.records.getBinary(place.handle)
+  return bytes && decodeRecord(bytes, place.file.type, place.handle)
+}
+
+export function typeFileOf(file: TenantFile, type: ResourceType): TypeFile {
+  const found = file.types.get(type.name)
+  if (!found) throw new Error(`tenant ${file.name} was opened without the type ${type.name}`)
+  return found
+}
+
+export function linkFileOf(file: TenantFile, link: Link): LinkFile {
+  const found = file.links.get(link.name)
+  if (!found) throw new Error(`tenant ${file.name} was opened without the link ${link.name}`)
+  return found
+}

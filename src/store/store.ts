@@ -1,0 +1,170 @@
+/**
+ * The port to what keeps resources: types only, already bound to one tenant.
+ *
+ * An adapter knows documents, index entries and links; it knows nothing of HTTP, and nothing of
+ * what a verb means: that is decided by the `decide` of each change.
+ */
+
+import type { Plan } from '../scim/filter/plan.ts'
+import type { LinkEdit } from '../scim/link.ts'
+import type { Link, ResourceType } from '../scim/registry.ts'
+import type { Document } from '../scim/resource.ts'
+import type { Rules } from '../scim/tolerance.ts'
+
+/** What is known of a resource without reading its document. */
+export interface Header {
+  readonly type: ResourceType
+  readonly id: string
+  /** Counts the changes, from 1. */
+  readonly version: number
+  /** Milliseconds since 1970. */
+  readonly created: number
+  readonly lastModified: number
+  /** The name that people know it by: what `display` of a reference shows. */
+  readonly display: string
+  /** Names this resource within the adapter; orders by creation. */
+  readonly handle: number
+}
+
+/** A stored resource: its header and the text of its document (scim/document.ts), links apart. */
+export interface Stored extends Header {
+  /** What a plain answer shows, without the closing brace of the object. UTF-8. */
+  readonly text: Uint8Array
+  /** Attributes that are never returned, as a JSON object; empty when there are none. UTF-8. */
+  readonly hidden: Uint8Array
+  /** Which generation of its links is valid. */
+  readonly generation: number
+}
+
+/** A resource as a decision sees it. */
+export interface Current {
+  readonly version: number
+  readonly document: Document
+}
+
+/**
+ * What a decision may ask about the rest of the store; all of it is true within the transaction.
+ */
+export interface Facts {
+  /** The name of the resource type of an id that exists, for ids that the change mentions. */
+  typeOf(id: string): string | undefined
+}
+
+/** What a resource shall be after the change. */
+export interface Decision {
+  readonly document: Document
+  readonly links: readonly LinkEdit[]
+}
+
+/** The operations that the journal tells apart. */
+export type Operation = 'create' | 'replace' | 'modify' | 'delete'
+
+/**
+ * One change of one resource.
+ *
+ * `decide` runs inside the write transaction on the state it changes. It is synchronous, may throw
+ * a ScimError, and returns undefined to delete the resource. It may run more than once.
+ */
+export interface Change {
+  readonly operation: Operation
+  readonly type: ResourceType
+  readonly id: string
+  /** Every id that `decide` may ask about or link to. */
+  readonly mentions: readonly string[]
+  decide(current: Current | undefined, facts: Facts): Decision | undefined
+}
+
+/** Who asked, when, and in which request: kept with every change in the journal. */
+export interface Origin {
+  /** Milliseconds since 1970. */
+  readonly time: number
+  /** The name of the credential. */
+  readonly actor: string
+  readonly address: string
+  readonly requestId: string
+}
+
+export interface Committed {
+  /** The resource as it is after the change; undefined when it was deleted. */
+  readonly stored: Stored | undefined
+  /** False when no stored value and no link differs: then nothing was written. */
+  readonly changed: boolean
+}
+
+/** Which resources to find, in which order (creation), and which part of them to return. */
+export interface Query {
+  readonly type: ResourceType
+  readonly plan: Plan
+  /** Decides on a candidate; undefined where the plan alone decides. */
+  readonly matches: Predicate | undefined
+  /** Resources to leave out at the beginning, from 0. */
+  readonly skip: number
+  readonly count: number
+  readonly signal: AbortSignal | undefined
+}
+
+export type Predicate = (candidate: Stored) => boolean | Promise<boolean>
+
+export interface Found {
+  /** All matches, not only those returned. */
+  readonly total: number
+  readonly page: readonly Stored[]
+}
+
+/** A group as a member sees it. */
+export interface Owner {
+  readonly header: Header
+  readonly direct: boolean
+}
+
+/** One entry of the journal, as its readers get it. */
+export interface JournalEntry {
+  readonly sequence: number
+  /** Renewed when a tenant is restored from a backup; cursors carry it. */
+  readonly epoch: string
+  readonly time: string
+  readonly actor: string
+  readonly address: string
+  readonly requestId: string
+  readonly operation: Operation
+  readonly type: string
+  readonly id: string
+  readonly version: number
+  /** Attributes that the change touched, as they were and as they are; secrets never. */
+  readonly before: Document
+  readonly after: Document
+  /** Names of touched attributes whose values are never told. */
+  readonly secrets: readonly string[]
+  /** By link attribute: ids that were added and removed. */
+  readonly links: Readonly<Record<string, LinkChange>>
+  /** On delete: the resources that lost it as a member, each of which got a new version. */
+  readonly left: readonly { readonly type: string; readonly id: string; readonly version: number }[]
+  /** SHA-256 of the stored entry before this one, in hex. */
+  readonly previous: string
+}
+
+export interface LinkChange {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  /** How many further chunks of ids there are; journalChunk reads them. */
+  readonly chunks: number
+}
+
+export interface Store {
+  readonly rules: Rules
+  read(type: ResourceType, id: string): Promise<Stored | undefined>
+  /** Finds a resource of any type by its id. */
+  find(id: string): Promise<Header | undefined>
+  search(query: Query): Promise<Found>
+  /** Applies all changes or none. Resolves when they are on disk. */
+  commit(changes: readonly Change[], origin: Origin): Promise<readonly Committed[]>
+  /** The linked resources, in the order of their creation, in batches. */
+  linked(owner: Stored, link: Link): AsyncIterable<readonly Header[]>
+  isLinked(owner: Stored, link: Link, id: string): Promise<boolean>
+  /** The resources that link to this one, direct ones first, each once. */
+  owners(member: Header, link: Link): Promise<readonly Owner[]>
+  /** Journal entries after a sequence number, in order. */
+  journal(after: number, countMax: number): Promise<readonly JournalEntry[]>
+  /** The further ids of a link change that did not fit into its entry, from chunk 1. */
+  journalChunk(sequence: number, link: string, chunk: number): Promise<LinkChange | undefined>
+}
