@@ -75,7 +75,6 @@ export async function start(config: Config, surroundings: Surroundings): Promise
       const { end } = await tenants.lease(name)
       end()
     }
-    const firstToken = await mintFirstToken(control, config, now())
     let isReady = false
     let baseUrl = config.baseUrl ?? ''
     const wire: Wire = {
@@ -94,6 +93,8 @@ export async function start(config: Config, surroundings: Surroundings): Promise
     const listener = listen(createServer(wire), config.listen)
     const url = urlOf(config.listen, listener.port)
     baseUrl ||= url
+    // Only now: a token of a start that failed would have been shown to nobody.
+    const firstToken = await mintFirstToken(control, config, now())
     isReady = true
     return {
       url,

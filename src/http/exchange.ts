@@ -136,7 +136,11 @@ async function exchange(
 }
 
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
-  if (error instanceof ScimError) return errorReply(error)
+  if (error instanceof ScimError) {
+    if (error.status === 503 || error.status === 507)
+      wire.log('error', error.message, { requestId })
+    return errorReply(error)
+  }
   if (error instanceof Abandoned) {
     return errorReply(ScimError.status(503, 'the client has gone', { 'Retry-After': '1' }))
   }

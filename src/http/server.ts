@@ -144,7 +144,7 @@ function describe(answer: (discovery: Discovery) => Response): Handlers {
  */
 function notThere(request: Request): ScimError {
   const path = new URL(request.url).pathname
-  if (/\/scim\/v2\/(?:Bulk|Me|(?:[^/]+\/)?\.search)\/?$/.test(path)) {
+  if (/\/scim\/v2(?:\/(?:Bulk|Me|(?:[^/]+\/)?\.search))?\/?$/.test(path)) {
     return ScimError.status(501, `${path} is not supported`)
   }
   return ScimError.status(404, `there is nothing at ${path}`)

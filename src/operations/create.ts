@@ -7,7 +7,7 @@ import { requireValid } from '../scim/validate.ts'
 import { isJsonObject } from '../scim/value.ts'
 import type { Stored } from '../store/store.ts'
 import type { Context } from './context.ts'
-import { requireMembers } from './decide.ts'
+import { decision } from './decide.ts'
 import { withHashedPassword } from './password.ts'
 
 /** Creates a resource from a request body and returns it as it is stored. */
@@ -30,10 +30,7 @@ export async function create(
         type,
         id: context.newId(),
         mentions: edits.flatMap(({ ids }) => ids),
-        decide: (_current, facts) => ({
-          document,
-          links: requireMembers(edits, facts, store.rules),
-        }),
+        decide: (_current, facts) => decision(document, edits, facts, store.rules),
       },
     ],
     origin,

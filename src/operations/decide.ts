@@ -9,23 +9,32 @@ import type { ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
 import type { Rules } from '../scim/tolerance.ts'
 import { isJsonObject, sameValue } from '../scim/value.ts'
-import type { Facts } from '../store/store.ts'
+import type { Decision, Facts } from '../store/store.ts'
 
 /**
- * Leaves only edits that link to resources which exist and may be linked to. RFC 7643 section 4.2.
+ * The decision to store a document and to link only to resources which exist and may be linked to.
+ * RFC 7643 section 4.2. The ids that a tenant skips are told, for the journal.
  *
  * @throws ScimError invalidValue naming the id, unless the tenant skips unknown members
  */
-export const requireMembers = (
+export function decision(
+  document: Document,
   edits: readonly LinkEdit[],
   facts: Facts,
   rules: Rules,
-): readonly LinkEdit[] =>
-  edits.map((edit) => {
+): Decision {
+  const skipped: string[] = []
+  const links = edits.map((edit) => {
     if (edit.op !== 'add' && edit.op !== 'replace') return edit
-    const ids = edit.ids.filter((id) => isMember(edit, id, facts, rules))
-    return ids.length === edit.ids.length ? edit : { ...edit, ids }
+    const ids = edit.ids.filter((id) => {
+      const isLinked = isMember(edit, id, facts, rules)
+      if (!isLinked) skipped.push(id)
+      return isLinked
+    })
+    return { ...edit, ids }
   })
+  return { document, links, skipped }
+}
 
 function isMember({ link }: LinkEdit, id: string, facts: Facts, rules: Rules): boolean {
   const { name } = link.attribute

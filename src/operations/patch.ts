@@ -9,7 +9,7 @@ import type { ResourceType } from '../scim/registry.ts'
 import { requireValid } from '../scim/validate.ts'
 import type { Stored } from '../store/store.ts'
 import { type Context, notFound } from './context.ts'
-import { requireImmutable, requireMembers } from './decide.ts'
+import { decision, requireImmutable } from './decide.ts'
 import { withHashedPasswords } from './password.ts'
 
 /** Applies all operations of a request body or none, and returns the resource as it is stored. */
@@ -42,7 +42,7 @@ export async function patch(
           const { document, links } = applyPatch(type, current.document, assignments, rules)
           requireImmutable(type, current.document, document)
           requireValid(checks, type, document)
-          return { document, links: requireMembers(links, facts, rules) }
+          return decision(document, links, facts, rules)
         },
       },
     ],

@@ -8,7 +8,7 @@ import { requireValid } from '../scim/validate.ts'
 import { isJsonObject, type JsonObject } from '../scim/value.ts'
 import type { Stored } from '../store/store.ts'
 import { type Context, notFound } from './context.ts'
-import { requireImmutable, requireMembers } from './decide.ts'
+import { decision, requireImmutable } from './decide.ts'
 import { withHashedPassword } from './password.ts'
 
 /** Replaces a resource by a request body and returns it as it is stored. */
@@ -39,7 +39,7 @@ export async function replace(
           const next = withKept(type, { ...draft, document }, current.document)
           requireImmutable(type, current.document, next)
           requireValid(checks, type, next)
-          return { document: next, links: requireMembers(edits, facts, store.rules) }
+          return decision(next, edits, facts, store.rules)
         },
       },
     ],

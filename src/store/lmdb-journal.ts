@@ -74,6 +74,7 @@ export interface Appended {
   readonly before: Document
   readonly after: Document
   readonly links: readonly LinkIds[]
+  readonly skipped: readonly string[]
   readonly left: JournalEntry['left']
 }
 
@@ -107,6 +108,7 @@ export function append(
     links: Object.fromEntries(
       appended.links.map((change) => [change.link, linkEntry(file, counters, change)]),
     ),
+    skipped: appended.skipped,
     left,
     previous: counters.hash.toString('hex'),
   }

@@ -60,6 +60,7 @@ interface Staged {
   readonly after: Document
   readonly entries: EntryDiff
   readonly links: readonly LinkDiff[]
+  readonly skipped: readonly string[]
   readonly prepared: Prepared | undefined
 }
 
@@ -151,6 +152,7 @@ function stage(
       next: undefined,
       after: {},
       links: [],
+      skipped: [],
       entries: { added: [], removed: oldEntries },
     }
   }
@@ -180,7 +182,8 @@ function stage(
     generation: prepared?.generation?.number ?? current?.generation ?? 0,
     display: displayOf(type, decision.document),
   }
-  return { ...shared, next, after: decision.document, entries, links }
+  const { document, skipped = [] } = decision
+  return { ...shared, next, after: document, entries, links, skipped }
 }
 
 /** A resource as a decision sees it: a document of its own, which it may change. */
@@ -292,6 +295,7 @@ function write(file: TenantFile, staged: Staged, counters: Counters, origin: Ori
       before: staged.before,
       after: staged.after,
       links: generation ? [generation.journal] : staged.links.map(linkIdsOf),
+      skipped: staged.skipped,
       left: [],
     },
     origin,
@@ -390,6 +394,7 @@ function remove(file: TenantFile, staged: Staged, counters: Counters, origin: Or
       before: staged.before,
       after: {},
       links: [],
+      skipped: [],
       left,
     },
     origin,

@@ -54,6 +54,8 @@ export interface Facts {
 export interface Decision {
   readonly document: Document
   readonly links: readonly LinkEdit[]
+  /** Ids that were asked for and are not linked to, for the journal. */
+  readonly skipped?: readonly string[]
 }
 
 /** The operations that the journal tells apart. */
@@ -137,6 +139,8 @@ export interface JournalEntry {
   readonly secrets: readonly string[]
   /** By link attribute: ids that were added and removed. */
   readonly links: Readonly<Record<string, LinkChange>>
+  /** Ids that the request wanted linked and that name no resource (`unknownMembers: skip`). */
+  readonly skipped: readonly string[]
   /** On delete: the resources that lost it as a member, each of which got a new version. */
   readonly left: readonly { readonly type: string; readonly id: string; readonly version: number }[]
   /** SHA-256 of the stored entry before this one, in hex. */
