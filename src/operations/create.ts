@@ -5,38 +5,40 @@ import type { ResourceType } from '../scim/registry.ts'
 import { arrange, type Draft, readDraft } from '../scim/resource.ts'
 import { requireValid } from '../scim/validate.ts'
 import { isJsonObject } from '../scim/value.ts'
-import type { Stored } from '../store/store.ts'
+import type { Change, Stored } from '../store/store.ts'
+import { commitOne } from './commit.ts'
 import type { Context } from './context.ts'
 import { decision } from './decide.ts'
 import { withHashedPassword } from './password.ts'
 
 /** Creates a resource from a request body and returns it as it is stored. */
-export async function create(
+export const create = async (
   context: Context,
   type: ResourceType,
   body: JsonValue,
-): Promise<Stored> {
-  const { store, checks, origin } = context
+): Promise<Stored> => commitOne(context, await createChange(context, type, body, context.newId()))
+
+/** The change that creates a resource with this id from a request body, which is checked here. */
+export async function createChange(
+  context: Context,
+  type: ResourceType,
+  body: JsonValue,
+  id: string,
+): Promise<Change> {
+  const { store, checks } = context
   const draft = readDraft(type, body, store.rules)
   const complete = withDefaults(type, draft)
   requireValid(checks, type, complete)
   const document = await withHashedPassword(context, type, complete)
 
   const edits = [...draft.links].map(([link, ids]) => ({ link, op: 'add', ids }) as const)
-  const [created] = await store.commit(
-    [
-      {
-        operation: 'create',
-        type,
-        id: context.newId(),
-        mentions: edits.flatMap(({ ids }) => ids),
-        decide: (_current, facts) => decision(document, edits, facts, store.rules),
-      },
-    ],
-    origin,
-  )
-  if (!created?.stored) throw new Error('a creation left no resource')
-  return created.stored
+  return {
+    operation: 'create',
+    type,
+    id,
+    mentions: edits.flatMap(({ ids }) => ids),
+    decide: (_current, facts) => decision(document, edits, facts, store.rules),
+  }
 }
 
 /**

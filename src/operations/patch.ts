@@ -8,6 +8,7 @@ import { readPatch } from '../scim/patch/read.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { requireValid } from '../scim/validate.ts'
 import type { Stored } from '../store/store.ts'
+import { commitOne } from './commit.ts'
 import { type Context, notFound } from './context.ts'
 import { decision, requireImmutable } from './decide.ts'
 import { withHashedPasswords } from './password.ts'
@@ -20,7 +21,7 @@ export async function patch(
   body: JsonValue,
   ifMatch: string | undefined,
 ): Promise<Stored> {
-  const { store, checks, origin } = context
+  const { store, checks } = context
   const { rules } = store
   const read = readPatch(type, body, rules)
   const mentions = linkIdsOf(read, rules)
@@ -29,25 +30,18 @@ export async function patch(
   requireMatch(known.version, ifMatch)
   const assignments = await withHashedPasswords(context, read)
 
-  const [patched] = await store.commit(
-    [
-      {
-        operation: 'modify',
-        type,
-        id,
-        mentions,
-        decide(current, facts) {
-          if (!current) throw notFound(type, id)
-          requireMatch(current.version, ifMatch)
-          const { document, links } = applyPatch(type, current.document, assignments, rules)
-          requireImmutable(type, current.document, document)
-          requireValid(checks, type, document)
-          return decision(document, links, facts, rules)
-        },
-      },
-    ],
-    origin,
-  )
-  if (!patched?.stored) throw notFound(type, id)
-  return patched.stored
+  return commitOne(context, {
+    operation: 'modify',
+    type,
+    id,
+    mentions,
+    decide(current, facts) {
+      if (!current) throw notFound(type, id)
+      requireMatch(current.version, ifMatch)
+      const { document, links } = applyPatch(type, current.document, assignments, rules)
+      requireImmutable(type, current.document, document)
+      requireValid(checks, type, document)
+      return decision(document, links, facts, rules)
+    },
+  })
 }

@@ -1,5 +1,6 @@
 /** PUT: RFC 7644 section 3.5.1. */
 
+import { documentOf } from '../scim/document.ts'
 import { requireMatch } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
 import type { ResourceType } from '../scim/registry.ts'
@@ -7,6 +8,7 @@ import { type Document, type Draft, readDraft, rearrange } from '../scim/resourc
 import { requireValid } from '../scim/validate.ts'
 import { isJsonObject, type JsonObject } from '../scim/value.ts'
 import type { Stored } from '../store/store.ts'
+import { commitOne } from './commit.ts'
 import { type Context, notFound } from './context.ts'
 import { decision, requireImmutable } from './decide.ts'
 import { withHashedPassword } from './password.ts'
@@ -19,42 +21,32 @@ export async function replace(
   body: JsonValue,
   ifMatch: string | undefined,
 ): Promise<Stored> {
-  const { store, checks, origin } = context
+  const { store, checks } = context
   const draft = readDraft(type, body, store.rules)
-  const document = await hashedIfValid()
+  const known = await store.read(type, id)
+  if (!known) throw notFound(type, id)
+  requireMatch(known.version, ifMatch)
+  // Checked before the transaction too, so that no password is hashed for a body that is refused.
+  requireValid(checks, type, withKept(type, draft, documentOf(known.text, known.hidden)))
+  const document = await withHashedPassword(context, type, draft.document)
   const edits = type.links.map(
     (link) => ({ link, op: 'replace', ids: draft.links.get(link) ?? [] }) as const,
   )
 
-  const [replaced] = await store.commit(
-    [
-      {
-        operation: 'replace',
-        type,
-        id,
-        mentions: edits.flatMap(({ ids }) => ids),
-        decide(current, facts) {
-          if (!current) throw notFound(type, id)
-          requireMatch(current.version, ifMatch)
-          const next = withKept(type, { ...draft, document }, current.document)
-          requireImmutable(type, current.document, next)
-          requireValid(checks, type, next)
-          return decision(next, edits, facts, store.rules)
-        },
-      },
-    ],
-    origin,
-  )
-  if (!replaced?.stored) throw notFound(type, id)
-  return replaced.stored
-
-  /** No password is hashed for a body that is refused, nor for a resource that does not exist. */
-  async function hashedIfValid(): Promise<Document> {
-    const current = await store.read(type, id)
-    if (!current) throw notFound(type, id)
-    requireMatch(current.version, ifMatch)
-    return withHashedPassword(context, type, draft.document)
-  }
+  return commitOne(context, {
+    operation: 'replace',
+    type,
+    id,
+    mentions: edits.flatMap(({ ids }) => ids),
+    decide(current, facts) {
+      if (!current) throw notFound(type, id)
+      requireMatch(current.version, ifMatch)
+      const next = withKept(type, { ...draft, document }, current.document)
+      requireImmutable(type, current.document, next)
+      requireValid(checks, type, next)
+      return decision(next, edits, facts, store.rules)
+    },
+  })
 }
 
 /**

@@ -6,6 +6,8 @@ const CORE = 'urn:ietf:params:scim:schemas:core:2.0:'
 export const URN = {
   listResponse: `${MESSAGES}ListResponse`,
   searchRequest: `${MESSAGES}SearchRequest`,
+  bulkRequest: `${MESSAGES}BulkRequest`,
+  bulkResponse: `${MESSAGES}BulkResponse`,
   patchOp: `${MESSAGES}PatchOp`,
   error: `${MESSAGES}Error`,
   schema: `${CORE}Schema`,
