@@ -93,6 +93,11 @@ export async function start(config: Config, surroundings: Surroundings): Promise
     const listener = listen(createServer(wire), config.listen)
     const url = urlOf(config.listen, listener.port)
     baseUrl ||= url
+    if (/^http:\/\/(?:0\.0\.0\.0|\[::\]):/.test(baseUrl)) {
+      log('warn', 'every Location names an address that nobody can connect to; set --base-url', {
+        baseUrl,
+      })
+    }
     // Only now: a token of a start that failed would have been shown to nobody.
     const firstToken = await mintFirstToken(control, config, now())
     isReady = true

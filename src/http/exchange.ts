@@ -5,10 +5,10 @@ import { type Actor, requireScope, unauthorized } from '../auth/actor.ts'
 import { type BearerCheck, DEFAULT_TENANT, tokenIn } from '../auth/bearer.ts'
 import type { Log } from '../log.ts'
 import type { Context, Service } from '../operations/context.ts'
-import type { SearchRequest } from '../operations/search.ts'
 import { ScimError } from '../scim/error.ts'
-import { namesIn, type Projection, readProjection } from '../scim/projection.ts'
+import { type Projection, readProjection } from '../scim/projection.ts'
 import type { Registry, ResourceType } from '../scim/registry.ts'
+import { projectionInQuery } from '../scim/search-request.ts'
 import { Abandoned } from '../store/slices.ts'
 import type { Store } from '../store/store.ts'
 import { errorReply } from './reply.ts'
@@ -41,7 +41,6 @@ export interface Ask {
   readonly context: Context
   header(name: string): string | undefined
   projection(type: ResourceType): Projection
-  search(): SearchRequest
   discovery(): Discovery
 }
 
@@ -58,6 +57,8 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 export type Handlers = Partial<Record<Method, Handler>> & {
   /** Whether a request without a credential is answered. */
   readonly isPublic?: boolean
+  /** Whether its POST is a query, which needs no more than reading does. */
+  readonly isSearch?: boolean
 }
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -121,7 +122,7 @@ async function exchange(
   let lease: Lease | undefined
   try {
     const tenant = tenantOf(raw)
-    const isWrite = request.method !== 'GET' && request.method !== 'HEAD'
+    const isWrite = request.method !== 'GET' && request.method !== 'HEAD' && !handlers.isSearch
     const actor =
       handlers.isPublic && !isWrite ? visitor(wire, request, tenant) : enter(wire, request, tenant)
     requireScope(actor, isWrite ? 'write' : 'read')
@@ -209,16 +210,7 @@ function askOf(
     query,
     context,
     header: (name) => request.headers.get(name) ?? undefined,
-    projection: (type) =>
-      readProjection(type, {
-        attributes: namesIn(query.getAll('attributes')),
-        excludedAttributes: namesIn(query.getAll('excludedAttributes')),
-      }),
-    search: () => ({
-      filter: query.get('filter') ?? undefined,
-      startIndex: query.get('startIndex') ?? undefined,
-      count: query.get('count') ?? undefined,
-    }),
+    projection: (type) => readProjection(type, projectionInQuery(query)),
     discovery: () => ({ registry: service.registry, baseUrl, id }),
   }
 }

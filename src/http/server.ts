@@ -1,12 +1,14 @@
 /** The whole HTTP surface. Each line is a method, a path, and what is done. */
 
 import { Elysia } from 'elysia'
+import { bulk } from '../operations/bulk.ts'
+import type { Context } from '../operations/context.ts'
 import { create } from '../operations/create.ts'
 import { patch } from '../operations/patch.ts'
 import { read } from '../operations/read.ts'
 import { remove } from '../operations/remove.ts'
 import { replace } from '../operations/replace.ts'
-import { search } from '../operations/search.ts'
+import { search, searchAll } from '../operations/search.ts'
 import {
   resourceTypeDocument,
   resourceTypeDocuments,
@@ -16,7 +18,9 @@ import {
 } from '../scim/discovery.ts'
 import { ScimError } from '../scim/error.ts'
 import { etagOf, isKnown } from '../scim/etag.ts'
+import { readProjection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
+import { type SearchRequest, searchInBody, searchInQuery } from '../scim/search-request.ts'
 import { readBody } from './body.ts'
 import { type Ask, type Discovery, type Handlers, route, type Wire } from './exchange.ts'
 import {
@@ -55,10 +59,15 @@ export function createServer(wire: Wire) {
     )
 
   for (const prefix of PREFIXES) {
-    for (const type of wire.service.registry.types) {
+    const { types } = wire.service.registry
+    route(server, wire, prefix, root(types))
+    route(server, wire, `${prefix}/.search`, dotSearch(types))
+    for (const type of types) {
       route(server, wire, `${prefix}${type.endpoint}`, collection(type))
+      route(server, wire, `${prefix}${type.endpoint}/.search`, dotSearch([type]))
       route(server, wire, `${prefix}${type.endpoint}/:id`, resource(type))
     }
+    route(server, wire, `${prefix}/Bulk`, bulkRequests)
     route(server, wire, `${prefix}/ServiceProviderConfig`, discovery.serviceProviderConfig)
     route(server, wire, `${prefix}/ResourceTypes`, discovery.resourceTypes)
     route(server, wire, `${prefix}/ResourceTypes/:id`, discovery.resourceType)
@@ -71,8 +80,7 @@ export function createServer(wire: Wire) {
 /** RFC 7644 sections 3.3 and 3.4.2. */
 const collection = (type: ResourceType): Handlers => ({
   GET: async (ask) => {
-    const projection = ask.projection(type)
-    return listReply(ask.context, await search(ask.context, type, ask.search()), projection)
+    return searchReply(ask.context, [type], searchInQuery(ask.query))
   },
   POST: async (ask) => {
     const projection = ask.projection(type)
@@ -80,6 +88,35 @@ const collection = (type: ResourceType): Handlers => ({
     return resourceReply(ask.context, created, projection, 201)
   },
 })
+
+/** RFC 7644 section 3.4.3: a query whose parameters do not show in any log of addresses. */
+const dotSearch = (types: readonly ResourceType[]): Handlers => ({
+  isSearch: true,
+  POST: async (ask) => searchReply(ask.context, types, searchInBody(await readBody(ask.request))),
+})
+
+/** RFC 7644 section 3.4.2.1: a query over all resource types. */
+const root = (types: readonly ResourceType[]): Handlers => ({
+  GET: async (ask) => searchReply(ask.context, types, searchInQuery(ask.query)),
+})
+
+async function searchReply(
+  context: Context,
+  types: readonly ResourceType[],
+  request: SearchRequest,
+): Promise<Response> {
+  const projections = new Map(types.map((type) => [type, readProjection(type, request)]))
+  const [only] = types
+  const result =
+    only && types.length === 1
+      ? await search(context, only, request)
+      : await searchAll(context, types, request)
+  return listReply(
+    context,
+    result,
+    (type) => projections.get(type) ?? readProjection(type, request),
+  )
+}
 
 /** RFC 7644 sections 3.4.1, 3.5.1, 3.5.2 and 3.6. */
 const resource = (type: ResourceType): Handlers => ({
@@ -109,6 +146,11 @@ const resource = (type: ResourceType): Handlers => ({
     return deletedReply()
   },
 })
+
+/** RFC 7644 section 3.7. */
+const bulkRequests: Handlers = {
+  POST: async (ask) => documentReply(await bulk(ask.context, await readBody(ask.request))),
+}
 
 /** RFC 7644 section 4: GET alone, without credential, without paging, and no filter. */
 const discovery = {
@@ -144,7 +186,7 @@ function describe(answer: (discovery: Discovery) => Response): Handlers {
  */
 function notThere(request: Request): ScimError {
   const path = new URL(request.url).pathname
-  if (/\/scim\/v2(?:\/(?:Bulk|Me|(?:[^/]+\/)?\.search))?\/?$/.test(path)) {
+  if (/\/scim\/v2\/Me\/?$/.test(path)) {
     return ScimError.status(501, `${path} is not supported`)
   }
   return ScimError.status(404, `there is nothing at ${path}`)

@@ -13,7 +13,7 @@ import type { Header, Stored } from '../store/store.ts'
 import { type Context, locationOf } from './context.ts'
 
 /** A piece of an answer: text, bytes of text, or text that is still to be read from the store. */
-export type Piece = string | Uint8Array | AsyncIterable<string>
+export type Piece = string | Uint8Array | AsyncIterable<string | Uint8Array>
 
 /** Batches of links that are read before the answer is begun; of more, the rest is streamed. */
 const BATCHES_INLINE = 2

@@ -1,7 +1,12 @@
 /** What the server says about itself: RFC 7643 sections 5 to 7, RFC 7644 section 4. */
 
 import type { JsonValue } from './json.ts'
-import { PAGE_COUNT_DEFAULT, PAGE_COUNT_MAX } from './limits.ts'
+import {
+  BODY_BYTES_MAX,
+  BULK_OPERATIONS_MAX,
+  PAGE_COUNT_DEFAULT,
+  PAGE_COUNT_MAX,
+} from './limits.ts'
 import type { Registry, ResourceType } from './registry.ts'
 import { publishedAttribute, type Schema } from './schema.ts'
 import { URN } from './urns.ts'
@@ -11,10 +16,14 @@ import type { JsonObject } from './value.ts'
 export const serviceProviderConfig = (baseUrl: string): JsonObject => ({
   schemas: [URN.serviceProviderConfig],
   patch: { supported: true },
-  bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+  bulk: {
+    supported: true,
+    maxOperations: BULK_OPERATIONS_MAX,
+    maxPayloadSize: BODY_BYTES_MAX,
+  },
   filter: { supported: true, maxResults: PAGE_COUNT_MAX },
   changePassword: { supported: true },
-  sort: { supported: false },
+  sort: { supported: true },
   etag: { supported: true },
   pagination: {
     cursor: false,

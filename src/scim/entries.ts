@@ -24,11 +24,16 @@ export interface Entry {
  */
 export const KEY_BYTES_MAX = 1000
 
-/** Whether an index keeps this key whole, so that the key alone decides. */
-export const isWholeKey = (key: EntryKey): boolean =>
-  typeof key !== 'string' ||
-  key.length * 3 <= KEY_BYTES_MAX ||
-  new TextEncoder().encode(key).length <= KEY_BYTES_MAX
+/**
+ * Whether an index keeps this key whole, so that the key alone decides. U+0000 counts for two
+ * bytes, as an index has to escape it.
+ */
+export function isWholeKey(key: EntryKey): boolean {
+  if (typeof key !== 'string' || key.length * 3 <= KEY_BYTES_MAX) return true
+  const bytes = new TextEncoder().encode(key)
+  if (bytes.length > KEY_BYTES_MAX) return false
+  return bytes.length + bytes.filter((byte) => byte === 0).length <= KEY_BYTES_MAX
+}
 
 /** The entries of a document. RFC 7643 section 2.4 for the value that stands for many in a sort. */
 export function entriesOf(type: ResourceType, document: Document, lastModified: number): Entry[] {
@@ -41,37 +46,28 @@ export function entriesOf(type: ResourceType, document: Document, lastModified: 
     const held = path.extension ? document[path.extension.id] : document
     const value = isJsonObject(held) ? held[path.attribute.name] : undefined
     if (value === undefined || value === null) continue
-    if (Array.isArray(value)) addMany(entries, path, value)
-    else addOne(entries, path, leafOf(path, value), true)
+    addValues(entries, path, Array.isArray(value) ? value : [value])
   }
   return entries
 }
 
-function addMany(entries: Entry[], path: AttributePath, elements: readonly JsonValue[]): void {
-  const primary = elements.findIndex(
-    (element) => isJsonObject(element) && element['primary'] === true,
-  )
-  const seen = new Set<EntryKey>()
-  elements.forEach((element, index) => {
-    const key = keyOf(path, leafOf(path, element))
-    if (key === undefined || seen.has(key)) return
-    seen.add(key)
-    entries.push({ path, key, sorts: index === Math.max(primary, 0) })
-  })
+function addValues(entries: Entry[], path: AttributePath, elements: readonly JsonValue[]): void {
+  const keys = new Set(elements.flatMap((element) => keysOf(path, element)))
+  const isPrimary = (element: JsonValue) => isJsonObject(element) && element['primary'] === true
+  const chosen = elements.find(isPrimary) ?? elements[0] ?? null
+  const [sorting] = path.sub?.multiValued ? [] : keysOf(path, chosen)
+  for (const key of keys) entries.push({ path, key, sorts: key === sorting })
 }
 
-function addOne(
-  entries: Entry[],
-  path: AttributePath,
-  value: JsonValue | undefined,
-  sorts: boolean,
-): void {
-  const key = keyOf(path, value)
-  if (key !== undefined) entries.push({ path, key, sorts })
+/** The keys of one element; several where a sub-attribute is multi-valued itself. */
+function keysOf(path: AttributePath, element: JsonValue): EntryKey[] {
+  const held = path.sub === undefined ? element : subOf(path.sub.name, element)
+  const values = Array.isArray(held) ? held : [held]
+  return values.flatMap((value) => keyOf(path, value) ?? [])
 }
 
-const leafOf = (path: AttributePath, value: JsonValue): JsonValue | undefined =>
-  path.sub === undefined ? value : isJsonObject(value) ? value[path.sub.name] : undefined
+const subOf = (name: string, element: JsonValue): JsonValue | undefined =>
+  isJsonObject(element) ? element[name] : undefined
 
 /** A value as its index orders it, or undefined when the index does not hold it. */
 export function keyOf({ leaf }: AttributePath, value: JsonValue | undefined): EntryKey | undefined {

@@ -21,6 +21,10 @@ export const FILTER_DEPTH_MAX = 50
 export const FILTER_CLAUSES_MAX = 200
 /** Operations in one PATCH request. */
 export const PATCH_OPERATIONS_MAX = 5000
+/** Matches that are sorted in memory, where the sort has no index to walk. */
+export const SORT_COUNT_MAX = 100_000
+/** Operations in one bulk request; told as bulk.maxOperations. */
+export const BULK_OPERATIONS_MAX = 1000
 /** Characters (UTF-16 units) of an id. */
 export const ID_LENGTH_MAX = 1024
 /** Characters (UTF-16 units) of a value that has to be unique, such as userName. */

@@ -457,7 +457,14 @@ function resolverOf(
       if (!lower.startsWith(`${prefix}:`)) continue
       return attributeIn(schema === base ? undefined : schema, lower.slice(prefix.length + 1))
     }
-    return lower.includes(':') ? undefined : attributeIn(undefined, lower)
+    if (lower.includes(':')) return undefined
+    return attributeIn(undefined, lower) ?? bareExtensionAttribute(lower)
+  }
+
+  /** Section 3.10 asks for the URN; without it a name counts if one extension alone has it. */
+  function bareExtensionAttribute(name: string): AttributePath | undefined {
+    const found = extensions.flatMap(({ schema }) => attributeIn(schema, name) ?? [])
+    return found.length === 1 ? found[0] : undefined
   }
 
   function attributeIn(extension: Schema | undefined, name: string): AttributePath | undefined {

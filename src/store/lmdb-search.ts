@@ -1,11 +1,22 @@
 /** Carries a plan out: from ranges of entries to handles, to the matches and the page asked for. */
 
 import type { Plan, Range } from '../scim/filter/plan.ts'
-import { HANDLE_MAX, handleOf, KEY_END, prefixRange, valueEnd, valueKey } from './lmdb-keys.ts'
+import type { Sort } from '../scim/sort.ts'
+import {
+  HANDLE_MAX,
+  handleOf,
+  KEY_END,
+  notAbove,
+  notBelow,
+  prefixRange,
+  valueEnd,
+  valueKey,
+} from './lmdb-keys.ts'
 import { directOwners, memberIn, memberRange, ownersBelow } from './lmdb-links.ts'
 import { decodeRecord } from './lmdb-record.ts'
+import { entryCountOf, sorter, sortIndexOf, walk } from './lmdb-sort.ts'
 import { linkFileOf, placeOf, type TenantFile, type TypeFile, typeFileOf } from './lmdb-tenant.ts'
-import { slicer } from './slices.ts'
+import { type Pause, slicer } from './slices.ts'
 import type { Found, Query, Stored } from './store.ts'
 
 /** Entries that are counted to find out which of several ranges is the narrowest. */
@@ -17,12 +28,40 @@ const BATCH_COUNT = 1000
 export async function search(file: TenantFile, query: Query): Promise<Found> {
   const type = typeFileOf(file, query.type)
   const plan = narrowest(file, type, query.plan)
+  const pause = slicer(query.signal)
+  if (query.sort) return sorted(file, type, plan, query.sort, query, pause)
   if (plan.kind === 'all' && !query.matches) return pageOfAll(type, query)
   if (plan.kind === 'range' && !query.matches && isOneValue(plan))
     return pageOfValue(type, plan, query)
   const handles =
-    plan.kind === 'all' ? allHandles(type) : await gather(file, type, plan, query.signal)
+    plan.kind === 'all' ? allHandles(type, pause) : await gather(file, type, plan, pause)
   return query.matches ? filtered(type, handles, query) : unfiltered(type, handles, query)
+}
+
+/** The matches in the order of a sort: along an index of it where all are candidates. */
+async function sorted(
+  file: TenantFile,
+  type: TypeFile,
+  plan: Plan,
+  sort: Sort,
+  query: Query,
+  pause: Pause,
+): Promise<Found> {
+  const index = plan.kind === 'all' ? sortIndexOf(type, sort) : undefined
+  if (index) {
+    const handles = walk(type, index, sort.isDescending, pause, () => allHandles(type, pause))
+    if (query.matches) return filtered(type, handles, query)
+    return unfiltered(type, handles, query, entryCountOf(type.records))
+  }
+  const handles =
+    plan.kind === 'all' ? allHandles(type, pause) : await gather(file, type, plan, pause)
+  const matches = sorter(sort)
+  for await (const stored of matching(type, handles, query)) matches.add(stored)
+  const ordered = matches.handles()
+  return {
+    total: ordered.length,
+    page: records(type, ordered.slice(query.skip, query.skip + query.count)),
+  }
 }
 
 /** Replaces each choice between plans by the one with the fewest candidates. */
@@ -86,19 +125,21 @@ const isOneValue = ({ from, to }: Range): boolean =>
   from !== undefined && to !== undefined && from.inclusive && to.inclusive && from.key === to.key
 
 /** The byte range of a plan's range. */
-function boundsOf({ from, to, prefix }: Range): { start: Buffer; end: Buffer } {
+function boundsOf(range: Range): { start: Buffer; end: Buffer } {
+  const { from, to, prefix } = range
   if (prefix !== undefined) return prefixRange(prefix)
+  if (from && isOneValue(range)) return { start: valueKey(from.key), end: valueEnd(from.key) }
   const beginning = Buffer.from([0])
   return {
-    start: !from ? beginning : from.inclusive ? valueKey(from.key) : valueEnd(from.key),
-    end: !to ? KEY_END : to.inclusive ? valueEnd(to.key) : valueKey(to.key),
+    start: !from ? beginning : from.inclusive ? notBelow(from.key) : valueEnd(from.key),
+    end: !to ? KEY_END : to.inclusive ? notAbove(to.key) : valueKey(to.key),
   }
 }
 
 const allRange = { start: 0, end: HANDLE_MAX }
 
 function pageOfAll(type: TypeFile, { skip, count: limit }: Query): Found {
-  const total = (type.records.getStats() as { entryCount: number }).entryCount
+  const total = entryCountOf(type.records)
   if (limit === 0) return { total, page: [] }
   const range = type.records.getRange({ ...allRange, offset: skip, limit })
   const page = [...range].map(({ key, value }) => decodeRecord(Buffer.from(value), type.type, key))
@@ -129,7 +170,7 @@ function records(type: TypeFile, handles: Iterable<number>): Stored[] {
 /** Candidates in slices, in the order of their creation. */
 type Handles = AsyncIterable<readonly number[]> | Iterable<readonly number[]>
 
-async function* allHandles(type: TypeFile): AsyncGenerator<readonly number[]> {
+async function* allHandles(type: TypeFile, pause: Pause): AsyncGenerator<readonly number[]> {
   let start = 0
   for (;;) {
     const handles = [...type.records.getKeys({ start, end: HANDLE_MAX, limit: BATCH_COUNT })]
@@ -137,6 +178,7 @@ async function* allHandles(type: TypeFile): AsyncGenerator<readonly number[]> {
     if (last === undefined) return
     yield handles
     start = last + 1
+    await pause()
   }
 }
 
@@ -145,10 +187,10 @@ async function gather(
   file: TenantFile,
   type: TypeFile,
   plan: Plan,
-  signal: AbortSignal | undefined,
+  pause: Pause,
 ): Promise<Iterable<readonly number[]>> {
   const handles: number[] = []
-  await collect(file, type, plan, handles, slicer(signal))
+  await collect(file, type, plan, handles, pause)
   const ordered = Uint32Array.from(handles).sort()
   return distinct(ordered)
 }
@@ -172,14 +214,11 @@ async function collect(
   type: TypeFile,
   plan: Plan,
   handles: number[],
-  pause: () => Promise<void> | undefined,
+  pause: Pause,
 ): Promise<void> {
   switch (plan.kind) {
     case 'all':
-      for await (const batch of allHandles(type)) {
-        handles.push(...batch)
-        await pause()
-      }
+      for await (const batch of allHandles(type, pause)) handles.push(...batch)
       return
     case 'id': {
       const place = placeOf(file, plan.id)
@@ -221,7 +260,7 @@ async function collect(
 async function keysInSlices(
   database: TypeFile['indexes'][number]['entries'],
   range: { start: Buffer; end: Buffer },
-  pause: () => Promise<void> | undefined,
+  pause: Pause,
   each: (key: Buffer) => void,
 ): Promise<void> {
   let { start } = range
@@ -236,7 +275,12 @@ async function keysInSlices(
 }
 
 /** The plan decides alone: only the page's records are read. */
-async function unfiltered(type: TypeFile, handles: Handles, query: Query): Promise<Found> {
+async function unfiltered(
+  type: TypeFile,
+  handles: Handles,
+  query: Query,
+  knownTotal?: number,
+): Promise<Found> {
   const wanted: number[] = []
   let total = 0
   for await (const batch of handles) {
@@ -244,28 +288,36 @@ async function unfiltered(type: TypeFile, handles: Handles, query: Query): Promi
     const room = query.count - wanted.length
     if (room > 0 && from < batch.length) wanted.push(...batch.slice(from, from + room))
     total += batch.length
+    if (knownTotal !== undefined && wanted.length === query.count) break
   }
-  return { total, page: records(type, wanted) }
+  return { total: knownTotal ?? total, page: records(type, wanted) }
 }
 
 async function filtered(type: TypeFile, handles: Handles, query: Query): Promise<Found> {
-  const { matches, skip, signal } = query
-  const pause = slicer(signal)
   const page: Stored[] = []
   let total = 0
+  for await (const match of matching(type, handles, query)) {
+    if (total >= query.skip && page.length < query.count) page.push(match)
+    total++
+  }
+  return { total, page }
+}
+
+/** The candidates that match, in slices. */
+async function* matching(
+  type: TypeFile,
+  handles: Handles,
+  { matches, signal }: Query,
+): AsyncGenerator<Stored> {
+  const pause = slicer(signal)
   for await (const batch of handles) {
     for (const handle of batch) {
       const bytes = type.records.getBinary(handle)
       if (!bytes) continue
       const candidate = decodeRecord(bytes, type.type, handle)
-      const answer = matches?.(candidate)
-      const isMatch = typeof answer === 'object' ? await answer : answer
-      if (isMatch) {
-        if (total >= skip && page.length < query.count) page.push(candidate)
-        total++
-      }
+      const answer = matches ? matches(candidate) : true
+      if (typeof answer === 'object' ? await answer : answer) yield candidate
       await pause()
     }
   }
-  return { total, page }
 }

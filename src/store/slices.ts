@@ -7,6 +7,9 @@ export class Abandoned extends Error {
   override readonly name = 'Abandoned'
 }
 
+/** Called within a loop: a promise when it is time to give way to others. */
+export type Pause = () => Promise<void> | undefined
+
 /** Lets everything that waits run before going on. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -16,7 +19,7 @@ export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmedia
  *
  * @throws Abandoned after the signal was aborted
  */
-export function slicer(signal?: AbortSignal): () => Promise<void> | undefined {
+export function slicer(signal?: AbortSignal): Pause {
   let end = performance.now() + SLICE_MS
   return () => (performance.now() < end ? undefined : pause())
 

@@ -9,6 +9,7 @@ import type { Plan } from '../scim/filter/plan.ts'
 import type { LinkEdit } from '../scim/link.ts'
 import type { Link, ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
+import type { Sort } from '../scim/sort.ts'
 import type { Rules } from '../scim/tolerance.ts'
 
 /** What is known of a resource without reading its document. */
@@ -93,12 +94,14 @@ export interface Committed {
   readonly changed: boolean
 }
 
-/** Which resources to find, in which order (creation), and which part of them to return. */
+/** Which resources to find, in which order, and which part of them to return. */
 export interface Query {
   readonly type: ResourceType
   readonly plan: Plan
   /** Decides on a candidate; undefined where the plan alone decides. */
   readonly matches: Predicate | undefined
+  /** Without one, the order is that of creation. */
+  readonly sort?: Sort | undefined
   /** Resources to leave out at the beginning, from 0. */
   readonly skip: number
   readonly count: number

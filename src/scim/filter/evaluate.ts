@@ -3,6 +3,7 @@
 import { fold } from '../fold.ts'
 import { instantOf } from '../instant.ts'
 import type { JsonValue } from '../json.ts'
+import { compareText } from '../order.ts'
 import type { AttributePath } from '../registry.ts'
 import { isJsonObject, type JsonObject } from '../value.ts'
 import type { Comparison, TypedFilter } from './resolve.ts'
@@ -38,7 +39,8 @@ export function needsOf(filter: TypedFilter): Needs {
     }
     if ('operands' in node) node.operands.forEach(visit)
     else if ('operand' in node) visit(node.operand)
-    else if (isLinked(node.path)) elements.set(node.path.attribute.name, node.path)
+    else if (node.kind !== 'constant' && isLinked(node.path))
+      elements.set(node.path.attribute.name, node.path)
   }
   visit(filter)
   return { elements: [...elements.values()], ids }
@@ -75,8 +77,10 @@ export function predicateOf(filter: TypedFilter): (candidate: Candidate) => bool
       const operand = predicateOf(filter.operand)
       return (candidate) => !operand(candidate)
     }
+    case 'constant':
+      return () => filter.value
     case 'present':
-      return (candidate) => leavesOf(candidate, filter.path).some(isPresent)
+      return (candidate) => leavesOf(candidate, filter.path).some(presenceOf(filter.path))
     case 'compare':
       return comparesAny(filter)
     case 'valuePath': {
@@ -104,8 +108,10 @@ export function elementPredicateOf(filter: TypedFilter): (element: JsonValue) =>
       const operand = elementPredicateOf(filter.operand)
       return (element) => !operand(element)
     }
+    case 'constant':
+      return () => filter.value
     case 'present':
-      return (element) => subsOf(element, filter.path).some(isPresent)
+      return (element) => subsOf(element, filter.path).some(presenceOf(filter.path))
     case 'compare': {
       const matches = comparisonOf(filter)
       const absentMatches = filter.operator === 'ne' || isDefaultFalse(filter)
@@ -120,7 +126,7 @@ export function elementPredicateOf(filter: TypedFilter): (element: JsonValue) =>
 }
 
 /** RFC 7643 section 2.4: an element that does not say it is primary is not. */
-const isDefaultFalse = ({ path, operator, value }: Comparison): boolean =>
+export const isDefaultFalse = ({ path, operator, value }: Comparison): boolean =>
   path.sub?.name === 'primary' && operator === 'eq' && value === false
 
 function comparesAny(filter: Comparison): (candidate: Candidate) => boolean {
@@ -160,6 +166,24 @@ const NONE: readonly JsonValue[] = []
 const listed = (value: JsonValue | undefined): readonly JsonValue[] =>
   value === undefined || value === null ? NONE : Array.isArray(value) ? value : [value]
 
+/** A value that was stored when its attribute had another type is as little present as indexed. */
+function presenceOf({ leaf }: AttributePath): (value: JsonValue) => boolean {
+  switch (leaf.type) {
+    case 'boolean':
+      return (value) => typeof value === 'boolean'
+    case 'integer':
+    case 'decimal':
+      return (value) => typeof value === 'number'
+    case 'dateTime':
+      return (value) => typeof value === 'string' && instantOf(value) !== undefined
+    case 'string':
+    case 'reference':
+      return (value) => typeof value === 'string' && value !== ''
+    default:
+      return isPresent
+  }
+}
+
 /** `pr`: not null, not "", and for a complex value some sub-attribute that is present. */
 function isPresent(value: JsonValue): boolean {
   if (isJsonObject(value)) return Object.values(value).some((sub) => listed(sub).some(isPresent))
@@ -177,21 +201,24 @@ function comparisonOf({ path, operator, value }: Comparison): (candidate: JsonVa
     case 'ne':
       return (candidate) => keyOf(candidate) !== value
     case 'co':
-      return (candidate) => String(keyOf(candidate)).includes(String(value))
+      return (candidate) => textIn(keyOf(candidate))?.includes(String(value)) === true
     case 'sw':
-      return (candidate) => String(keyOf(candidate)).startsWith(String(value))
+      return (candidate) => textIn(keyOf(candidate))?.startsWith(String(value)) === true
     case 'ew':
-      return (candidate) => String(keyOf(candidate)).endsWith(String(value))
+      return (candidate) => textIn(keyOf(candidate))?.endsWith(String(value)) === true
     case 'gt':
-      return (candidate) => compareKeys(keyOf(candidate), value) > 0
+      return (candidate) => orderOf(keyOf(candidate), value) > 0
     case 'ge':
-      return (candidate) => compareKeys(keyOf(candidate), value) >= 0
+      return (candidate) => orderOf(keyOf(candidate), value) >= 0
     case 'lt':
-      return (candidate) => compareKeys(keyOf(candidate), value) < 0
+      return (candidate) => orderOf(keyOf(candidate), value) < 0
     case 'le':
-      return (candidate) => compareKeys(keyOf(candidate), value) <= 0
+      return (candidate) => orderOf(keyOf(candidate), value) <= 0
   }
 }
+
+const textIn = (value: JsonValue): string | undefined =>
+  typeof value === 'string' ? value : undefined
 
 function keyFunction(
   { leaf }: AttributePath,
@@ -208,23 +235,8 @@ function keyFunction(
 }
 
 /** Negative, zero or positive; NaN, which is neither, for values that have no common order. */
-function compareKeys(left: JsonValue, right: string | number | boolean): number {
+function orderOf(left: JsonValue, right: string | number | boolean): number {
   if (typeof left === 'number' && typeof right === 'number') return left - right
   if (typeof left === 'string' && typeof right === 'string') return compareText(left, right)
   return Number.NaN
 }
-
-/** Orders text by Unicode code points, which is also the order of its UTF-8 bytes in an index. */
-export function compareText(left: string, right: string): number {
-  const length = Math.min(left.length, right.length)
-  for (let index = 0; index < length; index++) {
-    const a = left.charCodeAt(index)
-    const b = right.charCodeAt(index)
-    if (a !== b) return rankOf(a) - rankOf(b)
-  }
-  return left.length - right.length
-}
-
-/** UTF-16 puts surrogates before U+E000 to U+FFFF; as code points they come after. */
-const rankOf = (unit: number): number =>
-  unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit

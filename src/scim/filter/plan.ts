@@ -2,7 +2,7 @@
 
 import { type EntryKey, isWholeKey } from '../entries.ts'
 import type { AttributePath, Link, ResourceType } from '../registry.ts'
-import { heldIdOf } from './evaluate.ts'
+import { heldIdOf, isDefaultFalse } from './evaluate.ts'
 import type { Comparison, TypedFilter } from './resolve.ts'
 
 /** Where the candidates are. Every match is among them; not every candidate need match. */
@@ -37,12 +37,14 @@ export interface Planned {
 }
 
 const ALL: Planned = { plan: { kind: 'all' }, exact: false }
+const EVERY: Planned = { plan: { kind: 'all' }, exact: true }
+const NONE: Planned = { plan: { kind: 'union', plans: [] }, exact: true }
 
 /**
  * Plans a filter over the indexes that a resource type declares. Without a filter, all are matches.
  */
 export function planFilter(type: ResourceType, filter: TypedFilter | undefined): Planned {
-  if (!filter) return { plan: { kind: 'all' }, exact: true }
+  if (!filter) return EVERY
   const held = heldIdOf(filter)
   if (held) return planHeldId(held.path, held.id)
   switch (filter.kind) {
@@ -61,6 +63,8 @@ export function planFilter(type: ResourceType, filter: TypedFilter | undefined):
     }
     case 'not':
       return ALL
+    case 'constant':
+      return filter.value ? EVERY : NONE
     case 'present':
       return planPresent(type, filter.path)
     case 'compare':
@@ -91,11 +95,16 @@ function planPresent(type: ResourceType, path: AttributePath): Planned {
   return { plan: { kind: 'range', path, ...from }, exact: true }
 }
 
-function planComparison(type: ResourceType, { path, operator, value }: Comparison): Planned {
+function planComparison(type: ResourceType, comparison: Comparison): Planned {
+  const { path, operator, value } = comparison
   if (path.text === 'id' && operator === 'eq' && typeof value === 'string') {
     return { plan: { kind: 'id', id: value }, exact: true }
   }
-  if (!isIndexed(type, path)) return ALL
+  if (path.text === 'meta.resourceType' && operator === 'eq') {
+    return value === type.name ? EVERY : NONE
+  }
+  // What is absent has no entry, and yet matches where it means false.
+  if (!isIndexed(type, path) || isDefaultFalse(comparison)) return ALL
   const exact = isWholeKey(value)
   const at = { key: value, inclusive: true }
   const beside = { key: value, inclusive: false }

@@ -20,6 +20,8 @@ export type TypedFilter =
   | { readonly kind: 'present'; readonly path: AttributePath }
   | Comparison
   | { readonly kind: 'valuePath'; readonly path: AttributePath; readonly filter: TypedFilter }
+  /** What is true or false of every resource of a type. */
+  | { readonly kind: 'constant'; readonly value: boolean }
 
 export interface Comparison {
   readonly kind: 'compare'
@@ -37,6 +39,8 @@ export type Lookup = (text: string) => ResolvedPath | undefined
 export interface ResolveOptions {
   /** Whether "True" and "False" in quotes compare with a boolean. */
   readonly booleanStrings: boolean
+  /** Whether an attribute that the type lacks is refused, or has no value (section 3.4.2.1). */
+  readonly unknown?: 'refuse' | 'absent'
 }
 
 const TEXTUAL: ReadonlySet<CompareOperator> = new Set(['co', 'sw', 'ew'])
@@ -53,6 +57,9 @@ export function resolveFilter(
   lookup: Lookup,
   options: ResolveOptions,
 ): TypedFilter {
+  if (options.unknown === 'absent' && 'path' in filter && !lookup(filter.path.text)) {
+    return { kind: 'constant', value: isTrueOfAbsent(filter) }
+  }
   switch (filter.kind) {
     case 'and':
     case 'or':
@@ -70,6 +77,12 @@ export function resolveFilter(
       return resolveComparison(filter, lookup, options)
   }
 }
+
+/** Without a value, an attribute is not equal to anything but null. */
+const isTrueOfAbsent = (filter: Filter): boolean =>
+  filter.kind === 'compare' &&
+  (filter.operator === 'ne' || filter.operator === 'eq') &&
+  (filter.operator === 'ne') !== (filter.value === null)
 
 /** Looks paths up among the sub-attributes of one complex attribute. */
 export const withinElement =

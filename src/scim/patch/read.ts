@@ -160,6 +160,9 @@ function findMember(
   extension: Schema | undefined,
 ): Pick<Assignment, 'target' | 'selection'> | undefined {
   const plain = type.resolve(extension ? `${extension.id}:${name}` : name)
+  // In a body an extension's attribute stands under its URN, and is unknown anywhere else.
+  const isAstray = plain?.kind === 'attribute' && plain.extension && !extension
+  if (isAstray && !name.includes(':')) return undefined
   const isName = plain?.kind === 'extension' || (plain?.sub === undefined && !name.includes(':'))
   if (plain && (isName || rules.tolerances.pathsAsKeys))
     return { target: plain, selection: undefined }

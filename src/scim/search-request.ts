@@ -1,0 +1,97 @@
+/**
+ * Turns a query string, or the body of a POST to /.search, into search parameters. RFC 7644
+ * sections 3.4.2 and 3.4.3.
+ */
+
+import { ScimError } from './error.ts'
+import type { JsonValue } from './json.ts'
+import { namesIn, type ProjectionRequest } from './projection.ts'
+import { URN } from './urns.ts'
+import { isJsonObject, type JsonObject, memberOf, shown } from './value.ts'
+
+/** What is searched for; undefined where the client does not say. */
+export interface SearchRequest extends ProjectionRequest {
+  readonly filter: string | undefined
+  readonly sortBy: string | undefined
+  readonly sortOrder: string | undefined
+  readonly startIndex: number | undefined
+  readonly count: number | undefined
+}
+
+/** @throws ScimError invalidValue for startIndex or count that are no whole numbers */
+export function searchInQuery(query: URLSearchParams): SearchRequest {
+  const text = (name: string) => query.get(name) ?? undefined
+  return {
+    ...projectionInQuery(query),
+    filter: text('filter'),
+    sortBy: text('sortBy'),
+    sortOrder: text('sortOrder'),
+    startIndex: wholeNumber('startIndex', text('startIndex')),
+    count: wholeNumber('count', text('count')),
+  }
+}
+
+export const projectionInQuery = (query: URLSearchParams): ProjectionRequest => ({
+  attributes: namesIn(query.getAll('attributes')),
+  excludedAttributes: namesIn(query.getAll('excludedAttributes')),
+})
+
+/** Section 3.4.2.4 asks for integers; anything else is a mistake that the client should hear of. */
+function wholeNumber(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^[+-]?\d{1,15}$/.test(text)) return Number(text)
+  throw ScimError.of(
+    'invalidValue',
+    `${name}: found "${text.slice(0, 40)}", expected a whole number`,
+  )
+}
+
+/**
+ * @throws ScimError invalidSyntax for no SearchRequest, invalidValue for a member of the wrong type
+ */
+export function searchInBody(body: JsonValue): SearchRequest {
+  const schemas = isJsonObject(body) ? memberOf(body, 'schemas') : undefined
+  const isNamed =
+    Array.isArray(schemas) &&
+    schemas.some((uri) => String(uri).toLowerCase() === URN.searchRequest.toLowerCase())
+  if (!isJsonObject(body) || !isNamed) {
+    throw ScimError.of(
+      'invalidSyntax',
+      `schemas: found ${shown(schemas)}, expected ["${URN.searchRequest}"]`,
+    )
+  }
+  return {
+    attributes: names(body, 'attributes'),
+    excludedAttributes: names(body, 'excludedAttributes'),
+    filter: text(body, 'filter'),
+    sortBy: text(body, 'sortBy'),
+    sortOrder: text(body, 'sortOrder'),
+    startIndex: integer(body, 'startIndex'),
+    count: integer(body, 'count'),
+  }
+}
+
+const expected = (name: string, value: JsonValue, what: string) =>
+  ScimError.of('invalidValue', `${name}: found ${shown(value)}, expected ${what}`)
+
+function text(body: JsonObject, name: string): string | undefined {
+  const value = memberOf(body, name.toLowerCase())
+  if (value === undefined || typeof value === 'string') return value
+  throw expected(name, value, 'a string')
+}
+
+function integer(body: JsonObject, name: string): number | undefined {
+  const value = memberOf(body, name.toLowerCase())
+  if (value === undefined || (typeof value === 'number' && Number.isInteger(value))) return value
+  throw expected(name, value, 'a whole number')
+}
+
+/** A list of names; one string of names is understood as well. */
+function names(body: JsonObject, name: string): string[] {
+  const value = memberOf(body, name.toLowerCase())
+  if (value === undefined) return []
+  const listed = typeof value === 'string' ? [value] : value
+  if (Array.isArray(listed) && listed.every((one) => typeof one === 'string'))
+    return namesIn(listed)
+  throw expected(name, value, 'a list of attribute names')
+}
