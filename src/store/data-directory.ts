@@ -34,7 +34,14 @@ export function requireDataDirectory(directory: string): void {
       'name another one with --data DIR',
     )
   }
-  const { uid, mode } = statSync(directory)
+  const stats = statSync(directory)
+  const { uid, mode } = stats
+  if (!stats.isDirectory()) {
+    throw new DataDirectoryError(
+      `${directory} is not a directory`,
+      'name another data directory with --data DIR',
+    )
+  }
   const user = process.getuid?.()
   if (user !== undefined && user !== uid) {
     throw new DataDirectoryError(
@@ -46,6 +53,9 @@ export function requireDataDirectory(directory: string): void {
   if ((mode & 0o077) !== 0) chmodSync(directory, 0o700)
 }
 
+/** A handle that nothing refers to is garbage: it would be closed, and its lock lost. */
+const held = new Set<Database>()
+
 /**
  * Makes this process the one server of the directory until the result is called or it ends, however
  * it ends. The lock is SQLite's on an empty file: it is the operating system's, works everywhere
@@ -55,18 +65,36 @@ export function requireDataDirectory(directory: string): void {
  */
 export function lockDataDirectory(directory: string): () => void {
   const path = join(directory, 'serve.lock')
-  const database = new Database(path, { create: true })
+  let database: Database | undefined
   try {
+    database = new Database(path, { create: true })
     chmodSync(path, 0o600)
     database.run('PRAGMA journal_mode = MEMORY')
     database.run('PRAGMA locking_mode = EXCLUSIVE')
     database.run('BEGIN EXCLUSIVE')
-  } catch {
-    database.close()
-    throw new DataDirectoryError(
+  } catch (error) {
+    database?.close()
+    throw lockFault(directory, path, error)
+  }
+  const lock = database
+  held.add(lock)
+  return () => {
+    held.delete(lock)
+    lock.close()
+  }
+}
+
+function lockFault(directory: string, path: string, error: unknown): DataDirectoryError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (/^SQLITE_(?:BUSY|LOCKED)/.test(code)) {
+    return new DataDirectoryError(
       `another scimd serves the data directory ${directory}`,
       'stop it first, or name another directory with --data DIR',
     )
   }
-  return () => database.close()
+  const reason = error instanceof Error ? error.message : String(error)
+  return new DataDirectoryError(
+    `${path} cannot be locked: ${reason}`,
+    'see that nothing but scimd made it and that the disk can be written, then move it away',
+  )
 }

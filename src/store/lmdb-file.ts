@@ -58,9 +58,11 @@ export const openByHandle = (environment: Environment, name: string): ByHandle =
 function requireIntact(path: string): void {
   const file = openSync(path, 'r')
   try {
-    const { size } = fstatSync(file)
+    if (!fstatSync(file).isFile()) throw damaged(path, 'is not a file')
     const first = readMeta(file, 0, path)
     const second = readMeta(file, first.pageSize, path)
+    // Last: another process may be writing, and the file grows before its meta pages say so.
+    const { size } = fstatSync(file)
     const { lastPage } = first.txnId > second.txnId ? first : second
     const expected = (lastPage + 1) * first.pageSize
     if (size >= expected) return

@@ -5,9 +5,10 @@ import type { JsonValue } from '../scim/json.ts'
 import { JOURNAL_CHUNK_COUNT } from '../scim/limits.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
-import { sameValue } from '../scim/value.ts'
+import type { Attribute } from '../scim/schema.ts'
+import { isJsonObject, type JsonObject, sameValue } from '../scim/value.ts'
 import type { Bytes } from './lmdb-file.ts'
-import { after, pairKey } from './lmdb-keys.ts'
+import { pairKey } from './lmdb-keys.ts'
 import type { TenantFile } from './lmdb-tenant.ts'
 import type { JournalEntry, LinkChange, Operation, Origin } from './store.ts'
 
@@ -147,37 +148,58 @@ export function writeChunk(file: TenantFile, set: number, chunk: number, change:
   file.chunks.put(pairKey(set, chunk), Buffer.from(JSON.stringify({ added, removed })))
 }
 
+/** Which chunk tells that an id was added. */
+export interface ChunkPlace {
+  readonly set: number
+  readonly chunk: number
+  readonly id: string
+}
+
+/** Takes an added id out of a chunk that was written beforehand. */
+export function dropFromChunk(file: TenantFile, { set, chunk, id }: ChunkPlace): void {
+  const written = file.chunks.getBinary(pairKey(set, chunk))
+  if (!written) return
+  const change = JSON.parse(String(written)) as LinkChange
+  writeChunk(file, set, chunk, { ...change, added: change.added.filter((added) => added !== id) })
+}
+
 /** The attributes that differ, as they were and as they are; those never returned by name alone. */
 function difference(type: ResourceType, before: Document, after: Document) {
   const was: Document = {}
   const is: Document = {}
   const secrets: string[] = []
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    const left = before[name]
-    const right = after[name]
-    if (sameValue(left, right)) continue
-    if (type.attributes.get(name.toLowerCase())?.returned === 'never') {
+    if (sameValue(before[name], after[name])) continue
+    const attribute = type.attributes.get(name.toLowerCase())
+    const extension = type.extensions.find(({ schema }) => schema.id === name)?.schema
+    const subs = extension?.byName ?? attribute?.subs
+    const left = told(subs, before[name])
+    const right = told(subs, after[name])
+    if (attribute?.returned === 'never' || sameValue(left, right)) {
       secrets.push(name)
       continue
     }
-    if (left !== undefined) was[name] = told(type, name, left)
-    if (right !== undefined) is[name] = told(type, name, right)
+    if (left !== undefined) was[name] = left
+    if (right !== undefined) is[name] = right
   }
   return { before: was, after: is, secrets }
 }
 
-/** A value without what is never returned, at whatever depth. */
-function told(type: ResourceType, name: string, value: JsonValue): JsonValue {
-  const extension = type.extensions.find(({ schema }) => schema.id === name)?.schema
-  const subs = extension?.byName ?? type.attributes.get(name.toLowerCase())?.subs
-  if (!subs || ![...subs.values()].some((sub) => sub.returned === 'never' || sub.subs.size > 0))
-    return value
-  return JSON.parse(
-    JSON.stringify(value, (key, held) => {
-      const attribute = subs.get(key.toLowerCase())
-      return attribute?.returned === 'never' ? undefined : held
-    }),
-  )
+/** A value without what is never returned, at whatever depth; undefined when nothing is left. */
+function told(
+  subs: ReadonlyMap<string, Attribute> | undefined,
+  value: JsonValue | undefined,
+): JsonValue | undefined {
+  if (!subs || subs.size === 0 || value === undefined) return value
+  if (Array.isArray(value)) return value.flatMap((element) => told(subs, element) ?? [])
+  if (!isJsonObject(value)) return value
+  const kept: JsonObject = {}
+  for (const [name, held] of Object.entries(value)) {
+    const attribute = subs.get(name.toLowerCase())
+    const shown = attribute?.returned === 'never' ? undefined : told(attribute?.subs, held)
+    if (shown !== undefined) kept[name] = shown
+  }
+  return Object.keys(kept).length > 0 ? kept : undefined
 }
 
 export function readJournal(
@@ -218,16 +240,22 @@ export function readChunk(
   return written && { ...(JSON.parse(String(written)) as LinkChange), chunks: 0 }
 }
 
-/** Whether the hash of each entry is what the next one says: nothing was altered or taken out. */
+/**
+ * Whether the hash of each entry is what the next one says, and that of the last what the counters
+ * say: nothing was altered or taken out, but at the beginning, where old entries are purged.
+ *
+ * @returns the sequence number at which it is not so
+ */
 export function verifyJournal(file: TenantFile): number | undefined {
+  const { sequence, hash } = readCounters(file.meta)
   let expected: string | undefined
-  for (const { key, value } of file.journal.getRange({
-    start: sequenceKey(0),
-    end: after(Buffer.alloc(6, 0xfe)),
-  })) {
+  let last = sequence
+  for (const { key, value } of file.journal.getRange({ start: sequenceKey(0) })) {
+    last = key.readUIntBE(0, 6)
     const { previous } = JSON.parse(String(value)) as StoredEntry
-    if (expected !== undefined && previous !== expected) return key.readUIntBE(0, 6)
+    if (expected !== undefined && previous !== expected) return last
     expected = createHash('sha256').update(value).digest('hex')
   }
-  return undefined
+  const isWhole = expected === undefined || expected === hash.toString('hex')
+  return isWhole && last === sequence ? undefined : last
 }

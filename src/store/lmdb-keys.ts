@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { type EntryKey, KEY_BYTES_MAX } from '../scim/entries.ts'
+import { type EntryKey, isWholeKey, KEY_BYTES_MAX } from '../scim/entries.ts'
 
 /** Above every handle: no handle begins with the byte FF, which ends ranges. */
 export const HANDLE_MAX = 0xff000000
@@ -13,22 +13,30 @@ const encoder = new TextEncoder()
 
 /**
  * A text as bytes: UTF-8 with 00 escaped as 00 FF, so that a 00 alone can end it. Of a text over
- * KEY_BYTES_MAX the prefix and a hash are kept; who finds it compares the record itself.
+ * KEY_BYTES_MAX the beginning and a hash are kept; who finds it compares the record itself.
  */
 function textBytes(text: string): Uint8Array {
-  let bytes: Uint8Array = encoder.encode(text)
-  if (bytes.length > KEY_BYTES_MAX) {
-    let end = KEY_BYTES_MAX
-    while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--
-    const digest = createHash('sha256').update(bytes).digest('hex')
-    bytes = Buffer.concat([bytes.subarray(0, end), encoder.encode(digest)])
-  }
-  if (!bytes.includes(0)) return bytes
-  return Uint8Array.from([...bytes].flatMap((byte) => (byte === 0 ? [0, 0xff] : [byte])))
+  const head = headBytes(text)
+  if (head.length < KEY_BYTES_MAX || isWholeKey(text)) return head
+  return Buffer.concat([head, Buffer.from(createHash('sha256').update(text).digest('hex'))])
 }
 
-/** The key of an id in the database of ids. */
-export const idKey = (id: string): Buffer => Buffer.from(textBytes(id))
+/**
+ * The first KEY_BYTES_MAX bytes of a text's key, and one more rather than half of an escape. Cut
+ * as bytes, not as characters: a key that is kept whole is then never as long as the beginning of
+ * one that is cut, without being in order with it.
+ */
+function headBytes(text: string): Uint8Array {
+  const bytes = encoder.encode(text).subarray(0, KEY_BYTES_MAX + 1)
+  const escaped = bytes.includes(0)
+    ? Uint8Array.from([...bytes].flatMap((byte) => (byte === 0 ? [0, 0xff] : [byte])))
+    : bytes
+  return escaped.subarray(0, escaped[KEY_BYTES_MAX - 1] === 0 ? KEY_BYTES_MAX + 1 : KEY_BYTES_MAX)
+}
+
+/** The key of an id in the database of ids. No id is empty; LMDB does not let one ask for it. */
+export const idKey = (id: string): Buffer =>
+  id === '' ? Buffer.from([0]) : Buffer.from(textBytes(id))
 
 /** The value part of an index key: what all entries of one value have in common. */
 export function valueKey(key: EntryKey): Buffer {
@@ -67,12 +75,19 @@ export function entryKey(value: Buffer, handle: number): Buffer {
 export const handleOf = (entry: Uint8Array): number =>
   Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength).readUInt32BE(entry.length - 4)
 
-/**
- * Where the texts with this prefix begin and end. No UTF-8 byte is FF, so the end is beyond all.
- */
+/** Where keys that are not below this one begin; of a key that is cut, all that begin like it. */
+export const notBelow = (key: EntryKey): Buffer =>
+  typeof key === 'string' && !isWholeKey(key) ? Buffer.from(headBytes(key)) : valueKey(key)
+
+/** Where keys that are not above this one end. */
+export const notAbove = (key: EntryKey): Buffer =>
+  typeof key === 'string' && !isWholeKey(key) ? prefixRange(key).end : valueEnd(key)
+
+/** Where the texts with this prefix begin and end. No byte of UTF-8 is FF, so that is the end. */
 export function prefixRange(prefix: string): { start: Buffer; end: Buffer } {
-  const start = prefix === '' ? Buffer.from([0]) : Buffer.from(textBytes(prefix))
-  return { start, end: prefix === '' ? KEY_END : Buffer.concat([start, Buffer.from([0xff])]) }
+  if (prefix === '') return { start: Buffer.from([0]), end: KEY_END }
+  const start = Buffer.from(headBytes(prefix))
+  return { start, end: Buffer.concat([start, Buffer.from([0xff])]) }
 }
 
 /** The key that follows every key that begins with these bytes. */

@@ -6,10 +6,18 @@
  * nobody sees, and the commit that writes the resource's record switches to it.
  */
 
-import { LINKS_PER_COMMIT_MAX } from '../scim/limits.ts'
+import { ScimError } from '../scim/error.ts'
+import { JOURNAL_CHUNK_COUNT, LINKS_PER_COMMIT_MAX } from '../scim/limits.ts'
 import type { LinkEdit } from '../scim/link.ts'
 import type { Link } from '../scim/registry.ts'
-import { chunksOf, readCounters, writeChunk, writeCounters } from './lmdb-journal.ts'
+import {
+  type ChunkPlace,
+  chunksOf,
+  type LinkIds,
+  readCounters,
+  writeChunk,
+  writeCounters,
+} from './lmdb-journal.ts'
 import { after, forwardKey, reverseKey } from './lmdb-keys.ts'
 import type { LinkDiff, LinkedMember } from './lmdb-link-diff.ts'
 import { headerOf, type Member, memberIn, memberRange, sweepKey } from './lmdb-links.ts'
@@ -19,6 +27,7 @@ import {
   placeOf,
   recordAt,
   type TenantFile,
+  type TypeFile,
   typeFileOf,
 } from './lmdb-tenant.ts'
 import { applyChanges, currentOf, type Prepared, Stale } from './lmdb-write.ts'
@@ -32,48 +41,70 @@ const ATTEMPTS_MAX = 5
 
 type Resolved = ReadonlyMap<string, LinkedMember & { readonly typeName: string }>
 
+/** What one attempt leaves behind however it ends. */
+interface Attempt {
+  /** What others delete while it is worked out. */
+  readonly departed: Place[]
+  /** Sweeps that remove what it has written, not to be begun while it lasts. */
+  readonly building: Buffer[]
+}
+
 /** Carries out one change. The caller keeps other changes away from the resource meanwhile. */
 export async function commitLarge(
   file: TenantFile,
   change: Change,
   origin: Origin,
 ): Promise<readonly Committed[]> {
-  for (let attempt = 1; ; attempt++) {
-    const prepared = await prepare(file, change)
+  for (let count = 1; count <= ATTEMPTS_MAX; count++) {
+    const attempt: Attempt = { departed: [], building: [] }
+    file.departures.add(attempt.departed)
     try {
+      // Whatever was queued before has been applied when this returns.
+      await file.environment.transaction(() => undefined)
+      const prepared = await prepare(file, change, attempt)
       return await file.environment.transaction(() =>
         applyChanges(file, [change], origin, prepared),
       )
     } catch (error) {
-      if (!(error instanceof Stale) || attempt === ATTEMPTS_MAX) throw error
+      if (!(error instanceof Stale)) throw error
+      // Another process may have swept what was there, and taken it off the list too early.
+      await file.environment.transaction(() => {
+        for (const key of attempt.building) file.sweeps.put(key, EMPTY)
+      })
     } finally {
-      for (const key of prepared.generation?.sweeps ?? []) file.building.delete(String(key))
+      file.departures.delete(attempt.departed)
+      for (const key of attempt.building) file.building.delete(String(key))
     }
   }
+  const detail = `${change.id} was changed by others all the time; nothing was written`
+  throw ScimError.status(503, detail, { 'Retry-After': '60' })
 }
 
-async function prepare(file: TenantFile, change: Change): Promise<Prepared> {
+async function prepare(file: TenantFile, change: Change, attempt: Attempt): Promise<Prepared> {
   const resolved = await resolve(file, change.mentions)
-  const place = placeOf(file, change.id)
+  const type = typeFileOf(file, change.type)
+  const found = placeOf(file, change.id)
+  const place = found?.file === type ? found : undefined
   const base = place && recordAt(place)
   const facts = { typeOf: (id: string) => resolved.get(id)?.typeName }
-  const decision = change.decide(base && currentOf(base), facts)
-  const edits = decision?.links ?? []
-  const link = edits[0]?.link
-  if (!link || edits.some((edit) => edit.link !== link)) {
-    throw new Error(`${change.id}: a large change has to be one of one link attribute`)
+  const edits = change.decide(base && currentOf(base), facts)?.links ?? []
+  const owner = place ?? (await setAside(file, type))
+  const before = { owner, generation: base?.generation }
+  const lists: MemberList[] = []
+  for (const link of change.type.links) {
+    const own = edits.filter((edit) => edit.link === link)
+    if (own.length > 0) lists.push(await work(file, link, before, own, resolved))
   }
-  const owner = place ?? (await setAside(file, change))
-  const { diff, members } = await work(file, link, owner, base?.generation, edits, resolved)
-  const shared = { link, base, handle: owner.handle }
-  const touched = diff.added.length + diff.removed.length
-  if (touched === 0) return { ...shared, diffs: [] }
-  if (touched <= LINKS_PER_COMMIT_MAX) return { ...shared, diffs: [diff] }
-  return {
-    ...shared,
-    diffs: [],
-    generation: await writeGeneration(file, link, owner, members, diff),
+  const diffs = lists.map(({ diff }) => diff)
+  const prepared = { base, handle: owner.handle, departed: attempt.departed, diffs }
+  const touched = diffs.reduce((sum, diff) => sum + diff.added.length + diff.removed.length, 0)
+  if (touched <= LINKS_PER_COMMIT_MAX) return prepared
+  // A generation is one of all the links of a resource: those that stay are written anew as well.
+  for (const link of change.type.links) {
+    if (diffs.some((diff) => diff.link === link)) continue
+    lists.push(await work(file, link, before, [], resolved))
   }
+  return { ...prepared, diffs: [], generation: await writeGeneration(file, owner, lists, attempt) }
 }
 
 async function resolve(file: TenantFile, ids: readonly string[]): Promise<Resolved> {
@@ -91,24 +122,28 @@ async function resolve(file: TenantFile, ids: readonly string[]): Promise<Resolv
 }
 
 /** A handle for a resource that is being created: its links are written before its record. */
-function setAside(file: TenantFile, change: Change): Promise<Place> {
+function setAside(file: TenantFile, type: TypeFile): Promise<Place> {
   return file.environment.transaction(() => {
     const counters = readCounters(file.meta)
     const handle = counters.handle++
     writeCounters(file.meta, counters)
-    return { file: typeFileOf(file, change.type), handle }
+    return { file: type, handle }
   })
 }
 
-/** Works out which members there will be, and how that differs from those there are. */
+/** The links of one attribute as they will be, and how that differs from what they are. */
+interface MemberList {
+  readonly diff: LinkDiff
+  readonly members: readonly Member[]
+}
+
 async function work(
   file: TenantFile,
   link: Link,
-  owner: Place,
-  generation: number | undefined,
+  { owner, generation }: { readonly owner: Place; readonly generation: number | undefined },
   edits: readonly LinkEdit[],
   resolved: Resolved,
-): Promise<{ diff: LinkDiff; members: readonly Member[] }> {
+): Promise<MemberList> {
   const pause = slicer()
   const stored =
     generation === undefined ? new Map() : await storedMembers(file, link, owner, generation)
@@ -158,7 +193,9 @@ async function storedMembers(
     const keys = [...forward.getKeys({ start: from, end, limit: SLICE_COUNT })]
     for (const key of keys) {
       const member = memberIn(key)
-      stored.set(member.handle, member)
+      // The links of what was deleted may not have been swept yet.
+      const isAlive = file.typeByNumber[member.type]?.records.doesExist(member.handle)
+      if (isAlive) stored.set(member.handle, member)
     }
     const last = keys.at(-1)
     if (!last || keys.length < SLICE_COUNT) return stored
@@ -167,51 +204,78 @@ async function storedMembers(
   }
 }
 
-/** Writes all members under a new generation, and the journal's chunks, in slices. */
+/** Writes all links under a new generation, and the journal's chunks, in slices. */
 async function writeGeneration(
   file: TenantFile,
-  link: Link,
   owner: Place,
-  members: readonly Member[],
-  diff: LinkDiff,
+  lists: readonly MemberList[],
+  attempt: Attempt,
 ): Promise<NonNullable<Prepared['generation']>> {
-  const { forward, reverse } = linkFileOf(file, link)
-  const empty = Buffer.alloc(0)
   // What removes all this again is on disk before any of it, should the process end in between.
-  const { generation, set, sweeps } = await file.environment.transaction(() => {
+  const numbers = await file.environment.transaction(() => {
     const counters = readCounters(file.meta)
     const generation = counters.generation++
-    const set = counters.generation++
+    const sets = lists.map(() => counters.generation++)
     writeCounters(file.meta, counters)
-    const sweeps = [
-      sweepKey({ link: link.name, owner: owner.handle, generation }),
-      sweepKey({ chunks: set }),
-    ]
-    for (const key of sweeps) {
+    attempt.building.push(
+      ...lists.map(({ diff }) =>
+        sweepKey({ link: diff.link.name, owner: owner.handle, generation }),
+      ),
+      ...sets.map((chunks) => sweepKey({ chunks })),
+    )
+    for (const key of attempt.building) {
       file.building.add(String(key))
-      file.sweeps.put(key, empty)
+      file.sweeps.put(key, EMPTY)
     }
-    return { generation, set, sweeps }
+    return { generation, sets }
   })
+  const journal: LinkIds[] = []
+  const told: ReadonlyMap<number, ChunkPlace>[] = []
+  for (const [index, { diff, members }] of lists.entries()) {
+    await writeLinks(file, diff.link, owner.handle, numbers.generation, members)
+    const set = numbers.sets[index] as number
+    const count = await writeChunks(file, set, diff)
+    const link = diff.link.attribute.name
+    if (count > 0) journal.push({ link, added: [], removed: [], chunks: { set, count } })
+    told.push(new Map(diff.added.map(({ handle, id }, at) => [handle, chunkPlace(set, at, id)])))
+  }
+  return { number: numbers.generation, journal, told, sweeps: attempt.building }
+}
+
+/** The place of the added id of this index: chunksOf begins with those that were added. */
+const chunkPlace = (set: number, index: number, id: string): ChunkPlace => ({
+  set,
+  chunk: 1 + Math.floor(index / JOURNAL_CHUNK_COUNT),
+  id,
+})
+
+const EMPTY = Buffer.alloc(0)
+
+async function writeLinks(
+  file: TenantFile,
+  link: Link,
+  owner: number,
+  generation: number,
+  members: readonly Member[],
+): Promise<void> {
+  const { forward, reverse } = linkFileOf(file, link)
   for (let at = 0; at < members.length; at += SLICE_COUNT) {
     const slice = members.slice(at, at + SLICE_COUNT)
     await file.environment.transaction(() => {
       for (const { type, handle } of slice) {
-        forward.put(forwardKey(owner.handle, generation, type, handle), empty)
-        reverse.put(reverseKey(type, handle, owner.handle, generation), empty)
+        forward.put(forwardKey(owner, generation, type, handle), EMPTY)
+        reverse.put(reverseKey(type, handle, owner, generation), EMPTY)
       }
     })
   }
+}
+
+/** Writes what was added and removed as one set of chunks; returns how many there are. */
+async function writeChunks(file: TenantFile, set: number, diff: LinkDiff): Promise<number> {
   const ids = (changed: readonly LinkedMember[]) => changed.map(({ id }) => id)
   const chunks = chunksOf(ids(diff.added), ids(diff.removed))
   for (const [index, chunk] of chunks.entries()) {
     await file.environment.transaction(() => writeChunk(file, set, index + 1, chunk))
   }
-  const journal = {
-    link: link.attribute.name,
-    added: [],
-    removed: [],
-    chunks: { set, count: chunks.length },
-  }
-  return { number: generation, journal, sweeps }
+  return chunks.length
 }

@@ -1,7 +1,7 @@
 /** Reads links in both directions, and removes those that nobody sees any more. */
 
 import type { Link } from '../scim/registry.ts'
-import { after, forwardKey, HANDLE_MAX, reverseKey } from './lmdb-keys.ts'
+import { after, forwardKey, HANDLE_MAX, pairKey, reverseKey } from './lmdb-keys.ts'
 import { decodeHeader, generationOf } from './lmdb-record.ts'
 import {
   type LinkFile,
@@ -110,7 +110,10 @@ async function capture(file: TenantFile, owner: Stored, link: Link): Promise<Mem
 export function isLinked(file: TenantFile, owner: Stored, link: Link, id: string): boolean {
   const place = placeOf(file, id)
   if (!place?.file.records.doesExist(place.handle)) return false
-  const key = forwardKey(owner.handle, owner.generation, place.file.number, place.handle)
+  // By now the owner may be of another generation than when it was read, and that one swept.
+  const record = typeFileOf(file, owner.type).records.getBinary(owner.handle)
+  if (!record) return false
+  const key = forwardKey(owner.handle, generationOf(record), place.file.number, place.handle)
   return linkFileOf(file, link).forward.doesExist(key)
 }
 
@@ -194,39 +197,54 @@ export type Sweep =
 
 export const sweepKey = (sweep: Sweep): Buffer => Buffer.from(JSON.stringify(sweep))
 
-/** Removes all links that wait for it, in slices. Ends early when the environment is closing. */
+/**
+ * Removes all links that are listed by now, in slices. Ends early when the environment is closing.
+ *
+ * What is listed later is not touched: another process may be building it, and if this one went on
+ * as long as there is something, the other would never come to an end.
+ */
 export async function sweepAll(file: TenantFile, isClosing: () => boolean): Promise<void> {
-  for (;;) {
-    const waiting = [
-      ...file.sweeps.getKeys({ start: Buffer.from([0]), end: Buffer.from([0xff]), limit: 100 }),
-    ]
-    const key = waiting.find((candidate) => !file.building.has(String(candidate)))
-    if (!key || isClosing()) return
-    const sweep = JSON.parse(String(key)) as Sweep
-    while (!isClosing() && (await sweepSlice(file, sweep))) await nextTurn()
+  const listed = file.sweeps.getKeys({ start: Buffer.from([0]), end: Buffer.from([0xff]) })
+  for (const key of [...listed]) {
+    if (file.building.has(String(key)) || !isServed(file, key)) continue
+    while (!isClosing() && (await sweepSlice(file, key))) await nextTurn()
     if (isClosing()) return
-    await file.environment.transaction(() => {
-      file.sweeps.remove(key)
-    })
   }
 }
 
+/** What belongs to a type that is not served at present waits until it is. */
+function isServed(file: TenantFile, key: Buffer): boolean {
+  const sweep = JSON.parse(String(key)) as Sweep
+  return 'chunks' in sweep || file.links.has(sweep.link)
+}
+
+/** Marks what is being swept: whoever is still building it begins anew (see requireFresh). */
+const BEGUN = Buffer.from([1])
+
 /** Removes some of the links; true when there may be more. */
-function sweepSlice(file: TenantFile, sweep: Sweep): Promise<boolean> {
+function sweepSlice(file: TenantFile, key: Buffer): Promise<boolean> {
   return file.environment.transaction(() => {
-    if ('chunks' in sweep) {
-      const prefix = Buffer.alloc(4)
-      prefix.writeUInt32BE(sweep.chunks)
-      const keys = [
-        ...file.chunks.getKeys({ start: prefix, end: after(prefix), limit: SWEEP_COUNT }),
-      ]
-      for (const key of keys) file.chunks.remove(key)
-      return keys.length === SWEEP_COUNT
-    }
-    const links = file.links.get(sweep.link)
-    if (!links) return false
-    return 'owner' in sweep ? sweepOwner(links, sweep) : sweepMember(links, sweep)
+    // Another process may have come first, or have switched to the generation in question.
+    if (!file.sweeps.doesExist(key)) return false
+    const hasMore = removeSome(file, JSON.parse(String(key)) as Sweep)
+    if (hasMore) file.sweeps.put(key, BEGUN)
+    else file.sweeps.remove(key)
+    return hasMore
   })
+}
+
+function removeSome(file: TenantFile, sweep: Sweep): boolean {
+  if ('chunks' in sweep) return sweepChunks(file, sweep.chunks)
+  const links = file.links.get(sweep.link)
+  if (!links) return false
+  return 'owner' in sweep ? sweepOwner(links, sweep) : sweepMember(links, sweep)
+}
+
+function sweepChunks(file: TenantFile, set: number): boolean {
+  const prefix = pairKey(set, 0).subarray(0, 4)
+  const keys = [...file.chunks.getKeys({ start: prefix, end: after(prefix), limit: SWEEP_COUNT })]
+  for (const key of keys) file.chunks.remove(key)
+  return keys.length === SWEEP_COUNT
 }
 
 function sweepOwner(links: LinkFile, sweep: { owner: number; generation?: number }): boolean {

@@ -1,13 +1,14 @@
 /** Brings a tenant's indexes in line with the schemas, in slices, when these have changed. */
 
 import { createHash } from 'node:crypto'
-import { documentOf } from '../scim/document.ts'
+import { displayOf, documentOf } from '../scim/document.ts'
 import { entriesOf } from '../scim/entries.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
 import { publishedAttribute } from '../scim/schema.ts'
+import { writeEntries } from './lmdb-entries.ts'
 import { HANDLE_MAX } from './lmdb-keys.ts'
-import { decodeRecord } from './lmdb-record.ts'
+import { decodeRecord, encodeRecord } from './lmdb-record.ts'
 import {
   type IndexFile,
   readSignatures,
@@ -16,8 +17,9 @@ import {
   type TypeFile,
   writeSignatures,
 } from './lmdb-tenant.ts'
-import { writeEntries } from './lmdb-write.ts'
+import { encodedText, sameBytes } from './lmdb-write.ts'
 import { nextTurn } from './slices.ts'
+import type { Stored } from './store.ts'
 
 /** Resources that one transaction indexes. */
 const SLICE_COUNT = 200
@@ -41,31 +43,29 @@ const SCHEMA = '$schema'
  */
 export async function reindex(file: TenantFile, watch: ReindexWatch = {}): Promise<void> {
   const written = readSignatures(file)
-  let isChanged = false
   for (const type of file.types.values()) {
     const wanted: Record<string, string> = { [SCHEMA]: schemaSignature(type.type) }
     for (const { path } of type.indexes) wanted[path.text] = signatureOf(path)
     const known = written[type.type.name] ?? {}
     if (sameSignatures(known, wanted)) continue
-    isChanged = true
+    // First: should this end in between, no index is taken for a good one by whatever schemas.
+    const kept = Object.entries(known).filter(([text, signature]) => wanted[text] === signature)
+    writeSignatures(file, { ...written, [type.type.name]: Object.fromEntries(kept) })
     await dropUndeclared(file, type, known, wanted)
     const stale = type.indexes.filter(({ path }) => known[path.text] !== wanted[path.text])
     await rebuild(file, type, stale, known[SCHEMA] !== wanted[SCHEMA], watch)
     written[type.type.name] = wanted
+    writeSignatures(file, written)
   }
-  if (isChanged) writeSignatures(file, written)
 }
 
-const schemaSignature = ({ schema, extensions }: ResourceType): string =>
-  createHash('sha256')
-    .update(
-      JSON.stringify(
-        [schema, ...extensions.map((e) => e.schema)].map((s) =>
-          s.attributes.map(publishedAttribute),
-        ),
-      ),
-    )
-    .digest('hex')
+/** Of all that a record is made by: the attributes, and which of them name a resource. */
+function schemaSignature({ schema, extensions, display }: ResourceType): string {
+  const schemas = [schema, ...extensions.map((extension) => extension.schema)]
+  const attributes = schemas.map((one) => one.attributes.map(publishedAttribute))
+  const text = JSON.stringify([attributes, display.map((path) => path.text)])
+  return createHash('sha256').update(text).digest('hex')
+}
 
 function sameSignatures(left: Record<string, string>, right: Record<string, string>): boolean {
   const names = Object.keys(left)
@@ -93,7 +93,7 @@ async function rebuild(
   file: TenantFile,
   type: TypeFile,
   stale: readonly IndexFile[],
-  checksDocuments: boolean,
+  isSchemaChanged: boolean,
   watch: ReindexWatch,
 ): Promise<void> {
   const { entryCount: total } = type.records.getStats() as { entryCount: number }
@@ -105,14 +105,14 @@ async function rebuild(
     if (!last) return
     await file.environment.transaction(() => {
       for (const { key, value } of batch) {
-        const { id, text, hidden, lastModified } = decodeRecord(Buffer.from(value), type.type, key)
-        const document = documentOf(text, hidden)
-        const added = entriesOf(type.type, document, lastModified).filter(({ path }) =>
-          paths.has(path),
-        )
-        writeEntries(type, key, { added, removed: [] })
-        const fault = checksDocuments ? watch.faultOf?.(type.type, document) : undefined
-        if (fault) watch.faulty?.(type.type.name, id, fault)
+        const record = decodeRecord(Buffer.from(value), type.type, key)
+        const document = documentOf(record.text, record.hidden)
+        const added = entriesOf(type.type, document, record.lastModified)
+        writeEntries(type, key, { added: added.filter(({ path }) => paths.has(path)), removed: [] })
+        if (!isSchemaChanged) continue
+        rewrite(type, record, document)
+        const fault = watch.faultOf?.(type.type, document)
+        if (fault) watch.faulty?.(type.type.name, record.id, fault)
       }
     })
     done += batch.length
@@ -120,4 +120,18 @@ async function rebuild(
     watch.progress?.(type.type.name, done, total)
     await nextTurn()
   }
+}
+
+/**
+ * Writes a record as the present schemas would have it. What it holds stays the same, and so does
+ * its version; but what is no longer returned must not stand in the text of plain answers.
+ */
+function rewrite({ type, records }: TypeFile, record: Stored, document: Document): void {
+  const fields = encodedText(type, record.id, document)
+  const display = displayOf(type, document)
+  const isSame =
+    display === record.display &&
+    sameBytes(fields.text, record.text) &&
+    sameBytes(fields.hidden, record.hidden)
+  if (!isSame) records.put(record.handle, encodeRecord({ ...record, ...fields, display }))
 }

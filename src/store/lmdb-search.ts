@@ -140,7 +140,7 @@ const allRange = { start: 0, end: HANDLE_MAX }
 
 function pageOfAll(type: TypeFile, { skip, count: limit }: Query): Found {
   const total = entryCountOf(type.records)
-  if (limit === 0) return { total, page: [] }
+  if (limit === 0 || skip >= total) return { total, page: [] }
   const range = type.records.getRange({ ...allRange, offset: skip, limit })
   const page = [...range].map(({ key, value }) => decodeRecord(Buffer.from(value), type.type, key))
   return { total, page }
@@ -151,8 +151,11 @@ function pageOfValue(type: TypeFile, plan: Range, { skip, count: limit }: Query)
   const index = indexOf(type, plan)
   if (!index) throw new Error(`a plan names ${plan.path.text}, which has no index`)
   const bounds = boundsOf(plan)
-  const keys =
-    limit === 0 ? [] : [...index.entries.getKeys({ ...bounds, offset: skip, limit })].map(handleOf)
+  // LMDB counts an offset in 32 bits; there are never more handles than that.
+  const isBeyond = limit === 0 || skip > HANDLE_MAX
+  const keys = isBeyond
+    ? []
+    : [...index.entries.getKeys({ ...bounds, offset: skip, limit })].map(handleOf)
   const isWhole = skip === 0 && keys.length < limit
   const total = isWhole ? keys.length : index.entries.getKeysCount({ ...bounds })
   return { total, page: records(type, keys) }

@@ -1,4 +1,4 @@
-/** Puts candidates into the order of a sort: by walking an index, else by sorting them in memory. */
+/** Puts candidates into the order of a sort: by walking an index, else by sorting in memory. */
 
 import { documentOf } from '../scim/document.ts'
 import type { EntryKey } from '../scim/entries.ts'
@@ -33,14 +33,14 @@ export async function* walk(
   const seen = new Set<number>()
   if (isDescending) {
     if (mayLackValues(type, index)) {
-      for await (const batch of valued(index, false, pause))
+      for await (const batch of valuedUp(index, LOWEST, KEY_END, pause))
         for (const handle of batch) seen.add(handle)
       yield* without(seen, all())
     }
-    yield* valued(index, true, pause)
+    yield* valuedDown(index, pause)
     return
   }
-  for await (const batch of valued(index, false, pause)) {
+  for await (const batch of valuedUp(index, LOWEST, KEY_END, pause)) {
     for (const handle of batch) seen.add(handle)
     yield batch
   }
@@ -64,24 +64,61 @@ async function* without(
   for await (const batch of batches) yield batch.filter((handle) => !seen.has(handle))
 }
 
-/** Handles in the order of their entries; of many values the one that the sort goes by. */
-async function* valued(
+/** Entries with a mark for those that a sort goes by: of many values, one. */
+const sortingHandles = (batch: readonly { key: Buffer; value: Uint8Array }[]): number[] =>
+  batch.filter(({ value }) => value.length > 0).map(({ key }) => handleOf(key))
+
+/** Handles in the order of their entries between two keys. */
+async function* valuedUp(
   { entries }: IndexFile,
-  isDescending: boolean,
+  from: Buffer,
+  end: Buffer,
   pause: Pause,
 ): AsyncGenerator<readonly number[]> {
-  let bound: Buffer = isDescending ? KEY_END : Buffer.from([0])
+  let start = from
   for (;;) {
-    const range = isDescending
-      ? { start: bound, end: Buffer.from([0]), reverse: true, limit: BATCH_COUNT }
-      : { start: bound, end: KEY_END, limit: BATCH_COUNT }
-    const batch = [...entries.getRange({ ...range, exclusiveStart: true })]
-    yield batch.filter(({ value }) => value.length > 0).map(({ key }) => handleOf(key))
+    const range = { start, end, exclusiveStart: true, limit: BATCH_COUNT }
+    const batch = [...entries.getRange(range)]
+    yield sortingHandles(batch)
     const last = batch.at(-1)
     if (!last || batch.length < BATCH_COUNT) return
-    bound = last.key
+    start = last.key
     await pause()
   }
+}
+
+/** Handles from the highest value down; those of one value in the order of their creation. */
+async function* valuedDown(index: IndexFile, pause: Pause): AsyncGenerator<readonly number[]> {
+  let start: Buffer = KEY_END
+  for (;;) {
+    const range = { start, end: LOWEST, exclusiveStart: true, reverse: true, limit: BATCH_COUNT }
+    const batch = [...index.entries.getRange(range)].reverse()
+    const [lowest] = batch
+    if (!lowest) return
+    // Of the lowest value there may be more than this batch holds.
+    const value = valuePartOf(lowest.key)
+    const above = batch.findIndex(({ key }) => !valuePartOf(key).equals(value))
+    if (above > 0) yield sortingHandles(runsDown(batch.slice(above)))
+    yield* valuedUp(index, value, Buffer.concat([value, Buffer.from([0xff])]), pause)
+    start = value
+    await pause()
+  }
+}
+
+const LOWEST = Buffer.from([0])
+
+const valuePartOf = (key: Buffer): Buffer => key.subarray(0, key.length - 4)
+
+/** Turns entries in ascending order around, but for those of one value. */
+function runsDown<T extends { key: Buffer }>(batch: readonly T[]): T[] {
+  const runs: T[][] = []
+  for (const entry of batch) {
+    const run = runs.at(-1)
+    const [first] = run ?? []
+    if (run && first && valuePartOf(first.key).equals(valuePartOf(entry.key))) run.push(entry)
+    else runs.push([entry])
+  }
+  return runs.reverse().flat()
 }
 
 /** Collects matches with their keys, and gives their handles out in order. */

@@ -37,7 +37,12 @@ export async function openLmdbStore(
   watch: ReindexWatch = {},
 ): Promise<LmdbStore> {
   const file = openTenantFile(path, name, registry, rules)
-  await reindex(file, watch)
+  try {
+    await reindex(file, watch)
+  } catch (error) {
+    await file.environment.close()
+    throw error
+  }
   return storeOver(file)
 }
 
@@ -70,7 +75,10 @@ function storeOver(file: TenantFile): LmdbStore {
     journal: async (after, countMax) => readJournal(file, after, countMax),
     journalChunk: async (sequence, link, chunk) => readChunk(file, sequence, link, chunk),
     async swept() {
-      await sweeping
+      for (let last: Promise<void> | undefined; last !== sweeping; ) {
+        last = sweeping
+        await last
+      }
     },
     async close() {
       isClosing = true
@@ -81,10 +89,12 @@ function storeOver(file: TenantFile): LmdbStore {
   }
 
   async function commit(changes: readonly Change[], origin: Origin): Promise<readonly Committed[]> {
-    for (const { id } of changes) while (held.has(id)) await held.get(id)?.catch(() => undefined)
-    const [only] = changes
-    const isLarge = changes.some(({ mentions }) => mentions.length > LINKS_PER_COMMIT_MAX)
-    if (isLarge && only) return hold(only, origin)
+    const firstHeld = () => changes.find(({ id }) => held.has(id))
+    for (let one = firstHeld(); one; one = firstHeld()) {
+      await held.get(one.id)?.catch(() => undefined)
+    }
+    const only = changes.length === 1 ? changes[0] : undefined
+    if (only && only.mentions.length > LINKS_PER_COMMIT_MAX) return hold(only, origin)
     try {
       const committed = await file.environment.transaction(() =>
         applyChanges(file, changes, origin),
@@ -92,15 +102,17 @@ function storeOver(file: TenantFile): LmdbStore {
       if (changes.some(({ operation }) => operation === 'delete')) sweep()
       return committed
     } catch (error) {
-      if (error instanceof TooManyLinks && only && changes.length === 1) return hold(only, origin)
-      throw storageFault(file, error)
+      if (!(error instanceof TooManyLinks)) throw storageFault(file, error)
+      if (only) return hold(only, origin)
+      const detail = `one of several changes has more than ${LINKS_PER_COMMIT_MAX} links`
+      throw ScimError.status(413, `${detail}; make it on its own`)
     }
   }
 
   /** Keeps other changes away from a resource while a large one of it is worked out. */
   async function hold(change: Change, origin: Origin): Promise<readonly Committed[]> {
     while (held.has(change.id)) await held.get(change.id)?.catch(() => undefined)
-    const done = large(change, origin)
+    const done = commitLarge(file, change, origin)
     held.set(change.id, done)
     try {
       return await done
@@ -110,12 +122,6 @@ function storeOver(file: TenantFile): LmdbStore {
       held.delete(change.id)
       sweep()
     }
-  }
-
-  async function large(change: Change, origin: Origin): Promise<readonly Committed[]> {
-    // Whatever was queued before has been applied when this returns.
-    await file.environment.transaction(() => undefined)
-    return commitLarge(file, change, origin)
   }
 
   function sweep(): void {

@@ -65,6 +65,8 @@ export interface TenantFile {
   readonly sweeps: Bytes
   /** Sweeps that wait for a large change in progress, as text. */
   readonly building: Set<string>
+  /** To each of these lists a deletion adds what it deletes, for large changes in progress. */
+  readonly departures: Set<Place[]>
   readonly types: ReadonlyMap<string, TypeFile>
   readonly typeByNumber: readonly (TypeFile | undefined)[]
   readonly links: ReadonlyMap<string, LinkFile>
@@ -138,6 +140,7 @@ export function openTenantFile(
       chunks: openBytes(environment, 'journal/links'),
       sweeps: openBytes(environment, 'sweeps'),
       building: new Set(),
+      departures: new Set(),
       types,
       typeByNumber,
       links: new Map(links.map((file) => [file.link.name, file])),
@@ -219,7 +222,8 @@ export function writeSignatures(file: TenantFile, signatures: IndexSignatures): 
 
 /** Where a resource with this id is or was; whether it exists is for its record to say. */
 export function placeOf(file: TenantFile, id: string): Place | undefined {
-  const found = file.ids.getBinary(idKey(id))
+  // LMDB has no empty keys, and no resource has an empty id.
+  const found = id === '' ? undefined : file.ids.getBinary(idKey(id))
   if (!found) return undefined
   const type = file.typeByNumber[found.readUInt16BE(0)]
   return type && { file: type, handle: found.readUInt32BE(2) }

@@ -1,21 +1,28 @@
 /** Carries changes out: gathers facts, lets them decide, compares, and only then writes. */
 
 import { displayOf, documentOf, textOf } from '../scim/document.ts'
-import { type Entry, entriesOf } from '../scim/entries.ts'
+import { entriesOf } from '../scim/entries.ts'
 import { ScimError } from '../scim/error.ts'
 import { LINKS_PER_COMMIT_MAX, RESOURCE_BYTES_MAX } from '../scim/limits.ts'
-import type { AttributePath, Link } from '../scim/registry.ts'
+import type { ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
-import { append, type Counters, type LinkIds, readCounters, writeCounters } from './lmdb-journal.ts'
 import {
-  entryKey,
-  forwardKey,
-  handleOf,
-  idKey,
-  reverseKey,
-  valueEnd,
-  valueKey,
-} from './lmdb-keys.ts'
+  type EntryDiff,
+  entryDiff,
+  moveLastModified,
+  requireUnique,
+  writeEntries,
+} from './lmdb-entries.ts'
+import {
+  append,
+  type ChunkPlace,
+  type Counters,
+  dropFromChunk,
+  type LinkIds,
+  readCounters,
+  writeCounters,
+} from './lmdb-journal.ts'
+import { forwardKey, idKey, reverseKey } from './lmdb-keys.ts'
 import { diffLinks, type LinkDiff, TooManyLinks } from './lmdb-link-diff.ts'
 import { sweepKey } from './lmdb-links.ts'
 import {
@@ -66,17 +73,20 @@ interface Staged {
 
 /** A large change of links, worked out and mostly written beforehand (lmdb-large.ts). */
 export interface Prepared {
-  readonly link: Link
   /** The state that it was worked out on. */
   readonly base: Stored | undefined
   /** The handle set aside for a resource that is being created. */
   readonly handle: number
   /** Differences that are left for the commit to write. */
   readonly diffs: readonly LinkDiff[]
+  /** What was deleted meanwhile: a link to it may have been written after its links were swept. */
+  readonly departed: readonly Place[]
   /** Set when all links were written as a new generation, to be switched to. */
   readonly generation?: {
     readonly number: number
-    readonly journal: LinkIds
+    readonly journal: readonly LinkIds[]
+    /** Where the journal's chunks tell of an added member, by its handle; a map for each link. */
+    readonly told: readonly ReadonlyMap<number, ChunkPlace>[]
     /** What removes the new generation if it is given up; taken back by the commit. */
     readonly sweeps: readonly Buffer[]
   }
@@ -87,11 +97,6 @@ export class Stale extends Error {
   override readonly name = 'Stale'
 }
 
-interface EntryDiff {
-  readonly added: readonly Entry[]
-  readonly removed: readonly Entry[]
-}
-
 /** What the changes of one commit have already staged, for those that come after them. */
 interface Overlay {
   readonly created: Map<string, Place>
@@ -100,7 +105,8 @@ interface Overlay {
 
 /**
  * Applies all changes, or throws and has written nothing. Runs within a write transaction and is
- * synchronous: whatever were awaited here would run inside the transaction.
+ * synchronous: whatever were awaited here would run inside the transaction. Each change is decided
+ * on the state before the first of them; only links may be to what others of them create.
  *
  * @throws ScimError whatever the decisions throw, and 409 uniqueness
  * @throws TooManyLinks when a change touches more links than one transaction should
@@ -113,6 +119,9 @@ export function applyChanges(
 ): Committed[] {
   const counters = readCounters(file.meta)
   const overlay: Overlay = { created: new Map(), unique: new Map() }
+  if (new Set(changes.map(({ id }) => id)).size < changes.length) {
+    throw new Error('one commit changes the same resource twice')
+  }
   // Ids first, so that changes of one commit can link to each other in a circle.
   for (const change of changes) {
     if (change.operation !== 'create') continue
@@ -120,9 +129,12 @@ export function applyChanges(
     overlay.created.set(change.id, { file: type, handle: prepared?.handle ?? counters.handle++ })
   }
   const staged = changes.map((change) => stage(file, change, origin, overlay, prepared))
-  const committed = staged.map((one) => write(file, one, counters, origin))
-  if (committed.some(({ changed }) => changed)) writeCounters(file.meta, counters)
-  return committed
+  // Deletions last: they give a new version to owners that others of these changes may write.
+  const ordered = [...staged].sort((left, right) => Number(!left.next) - Number(!right.next))
+  const committed = new Map(ordered.map((one) => [one, write(file, one, counters, origin)]))
+  const results = staged.flatMap((one) => committed.get(one) ?? [])
+  if (results.some(({ changed }) => changed)) writeCounters(file.meta, counters)
+  return results
 }
 
 function stage(
@@ -136,35 +148,30 @@ function stage(
   const typeFile = typeFileOf(file, type)
   const known = placeOf(file, id)
   const created = overlay.created.get(id)
-  if (created && known) throw new Error(`the id ${id} is taken`)
+  // Of a type that is not served at present there is an id, but no place.
+  if (created && file.ids.doesExist(idKey(id))) throw new Error(`the id ${id} is taken`)
   const place = created ?? (known?.file === typeFile ? known : undefined)
   const current = !created && place ? recordAt(place) : undefined
-  if (prepared && !isSameState(prepared.base, current)) throw new Stale()
+  if (prepared) requireFresh(file, prepared, current)
   const before = current ? documentOf(current.text, current.hidden) : {}
   const decision = change.decide(current && currentOf(current), factsOf(file, overlay))
-  if (!place)
+  if (!place || !(created || current)) {
     throw new Error(`the decision on ${id} passed over that there is no such ${type.name}`)
+  }
   const oldEntries = current ? entriesOf(type, before, current.lastModified) : []
   const shared = { change, type: typeFile, handle: place.handle, current, before, prepared }
   if (!decision) {
-    return {
-      ...shared,
-      next: undefined,
-      after: {},
-      links: [],
-      skipped: [],
-      entries: { added: [], removed: oldEntries },
-    }
+    if (!current) throw new Error(`the decision creates ${id} and deletes it`)
+    const entries = { added: [], removed: oldEntries }
+    return { ...shared, next: undefined, after: {}, links: [], skipped: [], entries }
   }
 
-  const links = prepared?.diffs ?? diffLinks(file, place, current, decision.links, overlay.created)
+  const links = prepared
+    ? diffsLeft(prepared)
+    : diffLinks(file, place, current, decision.links, overlay.created)
   const touched = links.reduce((sum, diff) => sum + diff.added.length + diff.removed.length, 0)
   if (touched > LINKS_PER_COMMIT_MAX) throw new TooManyLinks()
-  const { text, hidden } = textOf(type, id, decision.document)
-  const fields = {
-    text: encoder.encode(text),
-    hidden: hidden === '' ? NOTHING : encoder.encode(hidden),
-  }
+  const fields = encodedText(type, id, decision.document)
   const size = fields.text.length + fields.hidden.length
   if (size > RESOURCE_BYTES_MAX) {
     const detail = `the ${type.name} has ${size} bytes, expected at most ${RESOURCE_BYTES_MAX}`
@@ -172,7 +179,7 @@ function stage(
   }
   const lastModified = Math.max(origin.time, current?.lastModified ?? 0)
   const entries = entryDiff(oldEntries, entriesOf(type, decision.document, lastModified))
-  requireUnique(file, typeFile, place.handle, entries.added, overlay)
+  requireUnique(file, typeFile, place.handle, entries.added, overlay.unique)
   const next: RecordFields = {
     id,
     ...fields,
@@ -192,6 +199,29 @@ export const currentOf = (stored: Stored): Current => ({
   document: documentOf(stored.text, stored.hidden),
 })
 
+/**
+ * @throws Stale when the resource has changed since, or when another process, which takes a
+ *   generation that is being written for one that was given up, has begun to sweep it
+ */
+function requireFresh(file: TenantFile, prepared: Prepared, current: Stored | undefined): void {
+  const sweeps = prepared.generation?.sweeps ?? []
+  const isSwept = sweeps.some((key) => file.sweeps.getBinary(key)?.length !== 0)
+  if (isSwept || !isSameState(prepared.base, current)) throw new Stale()
+}
+
+/** The differences without links to what was deleted since they were worked out. */
+function diffsLeft({ diffs, departed }: Prepared): readonly LinkDiff[] {
+  if (departed.length === 0) return diffs
+  const gone = new Set(departed.filter(isGone).map(({ handle }) => handle))
+  return diffs.map((diff) => ({
+    ...diff,
+    added: diff.added.filter(({ handle }) => !gone.has(handle)),
+  }))
+}
+
+/** A deletion is noted before it is on disk, and may have failed. */
+const isGone = ({ file, handle }: Place): boolean => !file.records.doesExist(handle)
+
 /** A deletion of a member moves the version of its owners; what they hold stays the same. */
 const isSameState = (base: Stored | undefined, current: Stored | undefined): boolean =>
   base === undefined || current === undefined
@@ -209,62 +239,12 @@ const factsOf = (file: TenantFile, overlay: Overlay): Facts => ({
   },
 })
 
-function entryDiff(before: readonly Entry[], after: readonly Entry[]): EntryDiff {
-  const same = (left: Entry, right: Entry) =>
-    left.path === right.path && left.key === right.key && left.sorts === right.sorts
-  return {
-    added: after.filter((entry) => !before.some((old) => same(old, entry))),
-    removed: before.filter((entry) => !after.some((next) => same(next, entry))),
-  }
-}
-
-/** RFC 7643 section 7: uniqueness "server", and what the tenant keeps unique beside it. */
-function requireUnique(
-  file: TenantFile,
-  type: TypeFile,
-  handle: number,
-  added: readonly Entry[],
-  overlay: Overlay,
-): void {
-  for (const { path, key } of added) {
-    const asked =
-      path.leaf.uniqueness === 'server' ||
-      (file.rules.uniqueNames && type.type.unique.includes(path))
-    if (!asked) continue
-    const name = `${type.number}/${path.text}/${String(key)}`
-    const staged = overlay.unique.get(name)
-    const other =
-      staged !== undefined && staged !== handle ? staged : holderOf(type, path, key, handle)
-    if (other !== undefined) {
-      throw ScimError.of(
-        'uniqueness',
-        `${path.text}: another ${type.type.name} has this value already`,
-      )
-    }
-    overlay.unique.set(name, handle)
-  }
-}
-
-/** A resource other than this one that has the value. */
-function holderOf(
-  type: TypeFile,
-  path: AttributePath,
-  key: Entry['key'],
-  handle: number,
-): number | undefined {
-  const index = type.indexes.find((candidate) => candidate.path.text === path.text)
-  const range = { start: valueKey(key), end: valueEnd(key), limit: 2 }
-  for (const found of index?.entries.getKeys(range) ?? []) {
-    if (handleOf(found) !== handle) return handleOf(found)
-  }
-  return undefined
-}
-
 function write(file: TenantFile, staged: Staged, counters: Counters, origin: Origin): Committed {
   const { change, type, handle, current, next, prepared } = staged
   if (!next) return remove(file, staged, counters, origin)
   const generation = prepared?.generation
-  const linksDiffer = staged.links.length > 0 || generation !== undefined
+  const hasLinks = ({ added, removed }: LinkDiff) => added.length + removed.length > 0
+  const linksDiffer = staged.links.some(hasLinks) || generation !== undefined
   if (
     current &&
     !linksDiffer &&
@@ -278,12 +258,7 @@ function write(file: TenantFile, staged: Staged, counters: Counters, origin: Ori
   if (!current) file.ids.put(idKey(change.id), placeBytes(type.number, handle))
   writeEntries(type, handle, staged.entries)
   for (const diff of staged.links) writeLinks(file, handle, next.generation, diff)
-  if (prepared && generation) {
-    for (const key of generation.sweeps) file.sweeps.remove(key)
-    // The generation before this one is nobody's any more.
-    const old = { link: prepared.link.name, owner: handle, generation: current?.generation ?? 0 }
-    if (current) file.sweeps.put(sweepKey(old), PLAIN)
-  }
+  if (prepared && generation) switchTo(file, staged, prepared)
   append(
     file,
     counters,
@@ -294,7 +269,7 @@ function write(file: TenantFile, staged: Staged, counters: Counters, origin: Ori
       version: next.version,
       before: staged.before,
       after: staged.after,
-      links: generation ? [generation.journal] : staged.links.map(linkIdsOf),
+      links: generation?.journal ?? staged.links.filter(hasLinks).map(linkIdsOf),
       skipped: staged.skipped,
       left: [],
     },
@@ -303,7 +278,38 @@ function write(file: TenantFile, staged: Staged, counters: Counters, origin: Ori
   return { stored: decodeRecord(record, type.type, handle), changed: true }
 }
 
-const sameBytes = (left: Uint8Array, right: Uint8Array): boolean =>
+/** Leaves the new generation of links alone, and the one before it to be swept. */
+function switchTo(file: TenantFile, staged: Staged, { generation, departed }: Prepared): void {
+  const { type, handle, current } = staged
+  for (const key of generation?.sweeps ?? []) file.sweeps.remove(key)
+  for (const { name } of type.type.links) {
+    if (current) {
+      const { generation: old } = current
+      file.sweeps.put(sweepKey({ link: name, owner: handle, generation: old }), PLAIN)
+    }
+    for (const { file: memberType, handle: member } of departed.filter(isGone)) {
+      file.sweeps.put(sweepKey({ link: name, member, type: memberType.number }), PLAIN)
+    }
+  }
+  for (const told of generation?.told ?? []) {
+    for (const place of departed.filter(isGone)) {
+      const at = told.get(place.handle)
+      // The journal has told of the deletion already, and is not to tell of an addition after it.
+      if (at) dropFromChunk(file, at)
+    }
+  }
+}
+
+/** The stored text of a document, as bytes. */
+export function encodedText(type: ResourceType, id: string, document: Document) {
+  const { text, hidden } = textOf(type, id, document)
+  return {
+    text: encoder.encode(text),
+    hidden: hidden === '' ? NOTHING : encoder.encode(hidden),
+  }
+}
+
+export const sameBytes = (left: Uint8Array, right: Uint8Array): boolean =>
   Buffer.compare(left, right) === 0
 
 function placeBytes(type: number, handle: number): Buffer {
@@ -313,20 +319,7 @@ function placeBytes(type: number, handle: number): Buffer {
   return bytes
 }
 
-const SORTS = Buffer.from([1])
 const PLAIN = Buffer.alloc(0)
-
-export function writeEntries(type: TypeFile, handle: number, { added, removed }: EntryDiff): void {
-  for (const { path, entries } of type.indexes) {
-    for (const entry of removed) {
-      if (entry.path.text === path.text) entries.remove(entryKey(valueKey(entry.key), handle))
-    }
-    for (const entry of added) {
-      if (entry.path.text !== path.text) continue
-      entries.put(entryKey(valueKey(entry.key), handle), entry.sorts ? SORTS : PLAIN)
-    }
-  }
-}
 
 function writeLinks(file: TenantFile, owner: number, generation: number, diff: LinkDiff): void {
   const { forward, reverse } = linkFileOf(file, diff.link)
@@ -348,17 +341,22 @@ const linkIdsOf = (diff: LinkDiff): LinkIds => ({
 
 /** Hides the record, keeps it as a tombstone, and gives each owner that loses it a new version. */
 function remove(file: TenantFile, staged: Staged, counters: Counters, origin: Origin): Committed {
-  const { change, type, handle, current } = staged
-  if (!current) throw new Error(`the decision deletes ${change.id}, which does not exist`)
+  const { change, type, handle } = staged
+  // Another deletion of this commit may have given it a new version since it was staged.
   const record = type.records.getBinary(handle)
+  if (!record) throw new Error(`${change.id} went away while it was being deleted`)
+  const { version, lastModified } = decodeHeader(record, type.type, handle)
   const stamp = Buffer.allocUnsafe(10)
   stamp.writeDoubleBE(origin.time, 0)
   stamp.writeUInt16BE(type.number, 8)
-  file.tombstones.put(handle, Buffer.concat([stamp, record ?? Buffer.alloc(0)]))
+  file.tombstones.put(handle, Buffer.concat([stamp, record]))
   type.records.remove(handle)
-  writeEntries(type, handle, staged.entries)
+  const removed = entriesOf(type.type, staged.before, lastModified)
+  writeEntries(type, handle, { added: [], removed })
+  for (const departed of file.departures) departed.push({ file: type, handle })
 
-  const left: JournalEntry['left'][number][] = []
+  /** By handle: who holds it by two links gets one new version. */
+  const left = new Map<number, JournalEntry['left'][number]>()
   for (const [name, { link, forward, reverse }] of file.links) {
     if (link.owner === type.type.name) {
       for (const _key of forward.getKeys({
@@ -378,9 +376,10 @@ function remove(file: TenantFile, staged: Staged, counters: Counters, origin: Or
     file.sweeps.put(sweepKey({ link: name, member: handle, type: type.number }), PLAIN)
     const ownerType = file.types.get(link.owner)
     for (const key of owners) {
-      const header =
-        ownerType && touch(ownerType, key.readUInt32BE(6), key.readUInt32BE(10), origin)
-      if (header) left.push({ type: link.owner, id: header.id, version: header.version })
+      const owner = key.readUInt32BE(6)
+      if (!ownerType || left.has(owner)) continue
+      const header = touch(ownerType, owner, key.readUInt32BE(10), origin)
+      if (header) left.set(owner, { type: link.owner, id: header.id, version: header.version })
     }
   }
   append(
@@ -390,12 +389,12 @@ function remove(file: TenantFile, staged: Staged, counters: Counters, origin: Or
       operation: change.operation,
       type: type.type,
       id: change.id,
-      version: current.version + 1,
+      version: version + 1,
       before: staged.before,
       after: {},
       links: [],
       skipped: [],
-      left,
+      left: [...left.values()],
     },
     origin,
   )
@@ -415,10 +414,6 @@ function touch(
   const lastModified = Math.max(origin.time, record.lastModified)
   const touched = encodeRecord({ ...record, version: record.version + 1, lastModified })
   type.records.put(handle, touched)
-  const index = type.indexes.find(({ path }) => path.text === 'meta.lastModified')
-  if (index && lastModified !== record.lastModified) {
-    index.entries.remove(entryKey(valueKey(record.lastModified), handle))
-    index.entries.put(entryKey(valueKey(lastModified), handle), SORTS)
-  }
+  moveLastModified(type, handle, record.lastModified, lastModified)
   return decodeHeader(touched, type.type, handle)
 }

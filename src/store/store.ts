@@ -163,9 +163,15 @@ export interface Store {
   /** Finds a resource of any type by its id. */
   find(id: string): Promise<Header | undefined>
   search(query: Query): Promise<Found>
-  /** Applies all changes or none. Resolves when they are on disk. */
+  /**
+   * Applies all changes or none, each of another resource and each decided on the state before the
+   * first of them; only links may be to what others of them create. Resolves when they are on disk.
+   *
+   * @throws ScimError whatever the decisions throw; 409 uniqueness; 413 for too large a resource,
+   *   or for too many links in one of several changes; 503 and 507 where the disk is at fault
+   */
   commit(changes: readonly Change[], origin: Origin): Promise<readonly Committed[]>
-  /** The linked resources, in the order of their creation, in batches. */
+  /** The linked resources in batches: by type, and of one type in the order of their creation. */
   linked(owner: Stored, link: Link): AsyncIterable<readonly Header[]>
   isLinked(owner: Stored, link: Link, id: string): Promise<boolean>
   /** The resources that link to this one, direct ones first, each once. */
