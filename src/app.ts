@@ -1,6 +1,6 @@
 /** Puts the house together: settings to registry, stores and server; starts it and stops it. */
 
-import { existsSync, unlinkSync, writeFileSync } from 'node:fs'
+import { lstatSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bearerCheck, DEFAULT_TENANT, mintToken } from './auth/bearer.ts'
 import type { Config, Listen } from './config.ts'
@@ -9,6 +9,7 @@ import { createServer } from './http/server.ts'
 import type { Log } from './log.ts'
 import { passwordHasher } from './operations/password.ts'
 import { loadRegistry } from './schemas.ts'
+import type { Registry } from './scim/registry.ts'
 import { DEFAULT_RULES } from './scim/tolerance.ts'
 import { compileChecks, faultOf } from './scim/validate.ts'
 import type { ControlStore } from './store/control.ts'
@@ -43,14 +44,28 @@ const STOP_TIMEOUT_MS = 30_000
 /**
  * Starts a server: everything is checked before anything listens.
  *
- * @throws SchemaFaults, StoreFileError, DataDirectoryError, or what listening throws
+ * @throws SchemaFaults, StoreFileError, DataDirectoryError or ListenError
  */
 export async function start(config: Config, surroundings: Surroundings): Promise<Running> {
-  const { log, now, newId } = surroundings
   const registry = loadRegistry(config.schemas)
-  const checks = compileChecks(registry.types)
   requireDataDirectory(config.data)
   const unlock = lockDataDirectory(config.data)
+  try {
+    return await startLocked(config, surroundings, registry, unlock)
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+async function startLocked(
+  config: Config,
+  surroundings: Surroundings,
+  registry: Registry,
+  unlock: () => void,
+): Promise<Running> {
+  const { log, now, newId } = surroundings
+  const checks = compileChecks(registry.types)
   const control = openLmdbControl(join(config.data, 'control.mdb'))
   const tenants = lmdbTenants(
     join(config.data, 'tenants'),
@@ -90,10 +105,10 @@ export async function start(config: Config, surroundings: Surroundings): Promise
       },
       isReady: () => isReady,
     }
-    const listener = listen(createServer(wire), config.listen)
+    const listener = await listen(createServer(wire), config.listen)
     const url = urlOf(config.listen, listener.port)
     baseUrl ||= url
-    if (/^http:\/\/(?:0\.0\.0\.0|\[::\]):/.test(baseUrl)) {
+    if (/^http:\/\/(?:0\.0\.0\.0:|\[::\]:|localhost\/)/.test(baseUrl)) {
       log('warn', 'every Location names an address that nobody can connect to; set --base-url', {
         baseUrl,
       })
@@ -118,7 +133,6 @@ export async function start(config: Config, surroundings: Surroundings): Promise
   } catch (error) {
     await tenants.close()
     await control.close()
-    unlock()
     throw error
   }
 }
@@ -143,7 +157,9 @@ async function mintFirstToken(
 /** Writes the first token to a file of the data directory that its owner alone may read. */
 export function keepFirstToken(data: string, token: string): string {
   const path = join(data, 'first-token')
-  writeFileSync(path, `${token}\n`, { mode: 0o600 })
+  // A mode is given to a new file only, and one of an earlier start may be of any.
+  rmSync(path, { force: true })
+  writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' })
   return path
 }
 
@@ -153,14 +169,67 @@ const BUN_BODY_BYTES_MAX = 2 ** 31
 /** Longer than any answer takes; a body that is streamed slowly must not be cut off. */
 const IDLE_TIMEOUT_S = 120
 
-function listen(server: ReturnType<typeof createServer>, where: Listen): Bun.Server<undefined> {
+/** An address that cannot be listened on: the fault, and the cure. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+  readonly cure: string
+
+  constructor(fault: string, cure: string) {
+    super(fault)
+    this.cure = cure
+  }
+}
+
+type Server = ReturnType<typeof createServer>
+
+/** @throws ListenError */
+async function listen(server: Server, where: Listen): Promise<Bun.Server<undefined>> {
+  try {
+    if (where.kind === 'unix') await removeStale(where.path)
+    return listenOn(server, where)
+  } catch (error) {
+    throw error instanceof ListenError ? error : listenFault(where, error)
+  }
+}
+
+function listenFault(where: Listen, error: unknown): ListenError {
+  const address = where.kind === 'unix' ? `unix:${where.path}` : `${hostIn(where)}:${where.port}`
+  const { code, message = String(error) } = error as { code?: string; message?: string }
+  if (code === 'EADDRINUSE') {
+    return new ListenError(
+      `another program listens on ${address}`,
+      'stop it first, or name another address with --listen',
+    )
+  }
+  return new ListenError(
+    `${address} cannot be listened on: ${message}`,
+    code === 'EACCES'
+      ? 'use a port from 1024 up, or a directory that this user may write to'
+      : 'name an address of this machine, or a socket in a directory that exists, with --listen',
+  )
+}
+
+/** Removes a socket that a server left behind, and nothing else. */
+async function removeStale(path: string): Promise<void> {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  if (!stats) return
+  if (!stats.isSocket()) {
+    throw new ListenError(
+      `${path} is there and is no socket`,
+      'move it away, or name another path with --listen unix:PATH',
+    )
+  }
+  // The server of another data directory may be using it.
+  const socket = await Bun.connect({ unix: path, socket: { data() {} } }).catch(() => undefined)
+  if (!socket) return unlinkSync(path)
+  socket.end()
+  throw Object.assign(new Error('in use'), { code: 'EADDRINUSE' })
+}
+
+function listenOn(server: Server, where: Listen): Bun.Server<undefined> {
   const { fetch } = server
   const shared = { fetch, development: false, maxRequestBodySize: BUN_BODY_BYTES_MAX } as const
-  if (where.kind === 'unix') {
-    // A socket that was left behind is in the way; that no server uses it, the lock has shown.
-    if (existsSync(where.path)) unlinkSync(where.path)
-    return Bun.serve({ ...shared, unix: where.path })
-  }
+  if (where.kind === 'unix') return Bun.serve({ ...shared, unix: where.path })
   const listener = Bun.serve({
     ...shared,
     hostname: where.host,
@@ -174,6 +243,8 @@ function listen(server: ReturnType<typeof createServer>, where: Listen): Bun.Ser
 
 function urlOf(where: Listen, port: number | undefined): string {
   if (where.kind === 'unix') return 'http://localhost/scim/v2'
-  const host = where.host.includes(':') ? `[${where.host}]` : where.host
-  return `http://${host}:${port}/scim/v2`
+  return `http://${hostIn(where)}:${port}/scim/v2`
 }
+
+const hostIn = ({ host }: { readonly host: string }): string =>
+  host.includes(':') ? `[${host}]` : host

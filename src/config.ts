@@ -3,7 +3,7 @@
  * them.
  */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   DEFAULT_RULES,
@@ -148,7 +148,7 @@ export function readConfig(flags: Flags, environment: Environment): Config {
   }
   const baseUrl = readBaseUrl(text(flags, environment, 'baseUrl'), faults)
   const schemas = text(flags, environment, 'schemas')
-  if (schemas !== undefined && !existsSync(schemas)) {
+  if (schemas !== undefined && !statSync(schemas, { throwIfNoEntry: false })?.isDirectory()) {
     faults.push(`--schemas ${schemas}: there is no such directory`)
   }
   const tenants = readFile(text(flags, environment, 'config'), data, faults)
@@ -200,12 +200,13 @@ function readBaseUrl(given: string | undefined, faults: string[]): string | unde
     !/^https?:$/.test(url.protocol) ||
     url.search !== '' ||
     url.hash !== '' ||
-    url.username !== ''
+    url.username !== '' ||
+    url.password !== ''
   ) {
     faults.push(`--base-url ${given}: expected a URL such as https://scim.example.com/scim/v2`)
     return undefined
   }
-  const bare = given.replace(/\/+$/, '')
+  const bare = url.href.replace(/\/+$/, '')
   if (!/\/scim\/v2$/.test(bare)) {
     faults.push(
       `--base-url ${given}: expected it to end in /scim/v2, where the default tenant is served`,
@@ -226,7 +227,8 @@ function readFile(given: string | undefined, data: string, faults: string[]): Ma
   try {
     json = JSON.parse(readFileSync(file, 'utf8'))
   } catch (error) {
-    faults.push(`${file}: ${error instanceof Error ? error.message : 'cannot be read'}`)
+    const found = error instanceof Error ? error.message : String(error)
+    faults.push(`${file}: found ${found}, expected a JSON object`)
     return tenants
   }
   const root = members(json, file, '$', ['tenants'], faults)
@@ -267,7 +269,6 @@ function readRules(json: unknown, file: string, at: string, faults: string[]): R
   const { uniqueNames = DEFAULT_RULES.uniqueNames } = settings
   if (typeof mode !== 'string' || !Object.hasOwn(MODES, mode)) {
     faults.push(`${file}: ${at}.mode: expected one of ${Object.keys(MODES).join(', ')}`)
-    return DEFAULT_RULES
   }
   if (unknownMembers !== 'refuse' && unknownMembers !== 'skip') {
     faults.push(`${file}: ${at}.unknownMembers: expected "refuse" or "skip"`)

@@ -1,5 +1,6 @@
 /** Turns the words of the command line into a command, and its faults into an exit status. */
 
+import { writeSync } from 'node:fs'
 import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.ts'
 import { serve } from './cli/serve.ts'
 import { tenantCreate, tenantList } from './cli/tenant.ts'
@@ -18,7 +19,7 @@ const COMMANDS: readonly Command[] = [
 ]
 
 const terminal: Terminal = {
-  out: (text) => void process.stdout.write(text),
+  out: writeAll,
   err: (text) => void process.stderr.write(text),
   isInteractive: process.stderr.isTTY === true,
   ended: new Promise((resolve) => {
@@ -37,20 +38,16 @@ process.on('unhandledRejection', (reason) => {
 process.exit(await main(process.argv.slice(2)))
 
 async function main(words: readonly string[]): Promise<0 | 1 | 2> {
-  const [first] = words
-  if (first === undefined || first === 'help' || first === '--help' || first === '-h') {
-    terminal.out(overview())
-    return 0
-  }
-  const command = commandIn(words)
+  const isHelp = words.some((word) => word === '--help' || word === '-h') || words[0] === 'help'
+  const spoken = isHelp ? words.filter((word) => !/^(?:help|--help|-h)$/.test(word)) : words
+  const command = commandIn(spoken)
   try {
-    if (!command) throw new UsageError(groupHelp(words) ?? `there is no command "${first}"`)
-    const rest = words.slice(command.name.split(' ').length)
-    if (rest.includes('--help') || rest.includes('-h')) {
-      terminal.out(helpOf(command))
+    if (isHelp || spoken.length === 0) {
+      terminal.out(command ? helpOf(command) : overviewOf(spoken))
       return 0
     }
-    const { options, operands } = readArguments(command, rest)
+    if (!command) throw new UsageError(expectedAfter(spoken))
+    const { options, operands } = readArguments(command, spoken.slice(wordsOf(command).length))
     await command.run(terminal, options, operands)
     return 0
   } catch (error) {
@@ -58,28 +55,54 @@ async function main(words: readonly string[]): Promise<0 | 1 | 2> {
   }
 }
 
-/**
- * The command with the longest name that the words begin with; `--version` is asked for as well.
- */
+function wordsOf({ name }: Command): string[] {
+  return name.split(' ')
+}
+
+/** The command whose name the words begin with; `--version` is asked for as well. */
 function commandIn(words: readonly string[]): Command | undefined {
-  const spoken = words[0] === '--version' ? 'version' : words.join(' ')
-  return COMMANDS.find(({ name }) => spoken === name || spoken.startsWith(`${name} `))
+  const spoken = words[0] === '--version' ? ['version'] : words
+  return COMMANDS.find((command) => wordsOf(command).every((word, index) => word === spoken[index]))
 }
 
-function groupHelp([first]: readonly string[]): string | undefined {
-  const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `))
-  if (group.length === 0) return undefined
-  return `expected one of: ${group.map(({ name }) => `scimd ${name}`).join(', ')}`
+function groupOf([first]: readonly string[]): readonly Command[] {
+  return COMMANDS.filter((command) => wordsOf(command)[0] === first)
 }
 
-const overview = (): string =>
-  [
+function expectedAfter(words: readonly string[]): string {
+  const names = groupOf(words).map(({ name }) => `scimd ${name}`)
+  if (names.length === 0) return `there is no command "${words[0]}"`
+  return `found scimd ${words.join(' ')}, expected one of: ${names.join(', ')}`
+}
+
+/** All commands, or those of one group, such as `token`. @throws UsageError */
+function overviewOf(words: readonly string[]): string {
+  const commands = words.length === 0 ? COMMANDS : groupOf(words)
+  if (commands.length === 0) throw new UsageError(expectedAfter(words))
+  return [
     'scimd: a SCIM 2.0 server with its store inside',
     '',
-    'usage: scimd COMMAND [options]',
+    `usage: scimd ${words.length === 0 ? '' : `${words[0]} `}COMMAND [options]`,
     '',
-    ...COMMANDS.map(({ name, summary }) => `  ${name.padEnd(14)}  ${summary}`),
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(14)}  ${summary}`),
     '',
     'scimd COMMAND --help shows the options of a command and an example.',
     '',
   ].join('\n')
+}
+
+/** Writes all of it, however slowly it is read: process.exit does not wait for what is buffered. */
+function writeAll(text: string): void {
+  let rest: Uint8Array = Buffer.from(text)
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined
+      // Whoever read it has seen enough, as in `scimd token list | head -1`.
+      if (code === 'EPIPE') return
+      if (code !== 'EAGAIN') throw error
+      Bun.sleepSync(1)
+    }
+  }
+}

@@ -10,11 +10,17 @@ import { DEFAULT_RULES } from '../src/scim/tolerance.ts'
 import { openLmdbStore } from '../src/store/lmdb-store.ts'
 import type { JournalEntry } from '../src/store/store.ts'
 
-/** What a test can run against. The executable is built by `bun run test` before the tests. */
-export const TARGETS = ['source', 'executable'] as const
-export type Target = (typeof TARGETS)[number]
-
 export const EXECUTABLE = resolve(import.meta.dir, '../dist/scimd')
+
+export type Target = 'source' | 'executable'
+
+/**
+ * What a test can run against. `bun run test` builds the executable before the tests; a plain
+ * `bun test` without one tests the source alone.
+ */
+export const TARGETS: readonly Target[] = existsSync(EXECUTABLE)
+  ? ['source', 'executable']
+  : ['source']
 
 /** The static token of every test server. */
 export const TOKEN = 'a-token-for-tests-0123456789-0123456789'
@@ -23,9 +29,11 @@ export interface Reply {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  /** The parsed body, or undefined when there is none. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers without declaring their shape
-  readonly body: any
+  /**
+   * The parsed body, or undefined when there is none. Tests look into answers without declaring
+   * their shape.
+   */
+  readonly body: ReturnType<typeof JSON.parse>
 }
 
 export interface TestOptions {
@@ -50,10 +58,12 @@ export interface TestServer extends AsyncDisposable {
     method: string,
     path: string,
     body?: unknown,
-    headers?: Record<string, string>,
+    headers?: Readonly<Record<string, string | undefined>>,
   ): Promise<Reply>
   /** Moves the clock of a server from source; the executable has the real one. */
   passTime(ms: number): void
+  /** What that clock shows. */
+  now(): number
   stop(): Promise<void>
   /** Stops the server and reads what the default tenant's journal holds. */
   journal(): Promise<readonly JournalEntry[]>
@@ -87,6 +97,7 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
       if (target !== 'source') throw new Error('only a server from source has a clock that moves')
       clock.now += ms
     },
+    now: () => clock.now,
     stop: stopOnce,
     async journal() {
       await stopOnce()
@@ -99,21 +110,27 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
   }
 }
 
-/** Sends one request. A string or bytes go as they are, anything else as JSON. */
+/**
+ * Sends one request. A string or bytes go as they are, anything else as JSON; a header that is
+ * undefined is left out.
+ */
 export async function send(
   url: string,
   method: string,
   body?: unknown,
-  headers: Record<string, string> = {},
+  headers: Readonly<Record<string, string | undefined>> = {},
 ): Promise<Reply> {
   const isRaw = typeof body === 'string' || body instanceof Uint8Array
+  const given = {
+    Authorization: `Bearer ${TOKEN}`,
+    ...(body === undefined ? {} : { 'Content-Type': 'application/scim+json' }),
+    ...headers,
+  }
   const response = await fetch(url, {
     method,
-    headers: {
-      Authorization: `Bearer ${TOKEN}`,
-      ...(body === undefined ? {} : { 'Content-Type': 'application/scim+json' }),
-      ...headers,
-    },
+    headers: Object.entries(given).filter(
+      (header): header is [string, string] => header[1] !== undefined,
+    ),
     ...(body === undefined
       ? {}
       : { body: isRaw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
@@ -136,7 +153,10 @@ async function startSource(flags: Flags, clock: { now: number }, errors: string[
   return { url: running.url, stop: () => running.stop() }
 }
 
-const FLAG_OF: Readonly<Record<string, string>> = { baseUrl: 'base-url', behindProxy: 'behind-proxy' }
+const FLAG_OF: Readonly<Record<string, string>> = {
+  baseUrl: 'base-url',
+  behindProxy: 'behind-proxy',
+}
 
 async function startExecutable(flags: Flags, errors: string[]) {
   if (!existsSync(EXECUTABLE)) throw new Error(`${EXECUTABLE} is not built: bun run build`)

@@ -38,6 +38,10 @@ export async function mintToken(
   }
 }
 
+/** The prefix, from itself or from a whole token; undefined when it is neither. */
+export const prefixIn = (text: string): string | undefined =>
+  /^[a-z0-9]{12}$/.exec(text)?.[0] ?? TOKEN.exec(text)?.[1]
+
 function randomPrefix(): string {
   const { length } = PREFIX_ALPHABET
   let prefix = ''
@@ -78,6 +82,9 @@ export function bearerCheck(control: ControlStore, staticToken: string | undefin
     return { name: credential.name, tenant: credential.tenant, scope: credential.scope }
   }
 }
+
+/** Whether a header speaks of a bearer token at all: only then can it hold an invalid one. */
+export const isBearer = (header: string | null): boolean => /^Bearer(?: |$)/i.test(header ?? '')
 
 /**
  * The token in an Authorization header; the scheme's case does not matter. RFC 9110 section 11.1.

@@ -68,6 +68,7 @@ export function readArguments(
     })
     for (const { name, required } of command.options) {
       if (required && values[name] === undefined) throw new UsageError(`--${name} is missing`)
+      if (values[name] === '') throw new UsageError(`--${name} is empty`)
     }
     const expected = command.operands ?? []
     if (positionals.length !== expected.length) {
@@ -77,9 +78,9 @@ export function readArguments(
     return { options: values as Options, operands: positionals }
   } catch (error) {
     if (error instanceof UsageError) throw error
-    throw new UsageError(
-      error instanceof Error ? (error.message.split('\n')[0] as string) : String(error),
-    )
+    // Node adds advice to the fault that is of no use here.
+    const [fault = ''] = String(error instanceof Error ? error.message : error).split(/\n|\. To /)
+    throw new UsageError(fault)
   }
 }
 

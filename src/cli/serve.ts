@@ -1,6 +1,6 @@
 /** `scimd serve`: runs the server until it is asked to end. */
 
-import { keepFirstToken, start } from '../app.ts'
+import { keepFirstToken, type Running, start } from '../app.ts'
 import {
   type Flags,
   processEnvironment,
@@ -9,7 +9,7 @@ import {
   type SettingName,
 } from '../config.ts'
 import { logTo } from '../log.ts'
-import type { Command, Options } from './command.ts'
+import { type Command, CommandError, type Options } from './command.ts'
 
 const names = Object.keys(SETTINGS) as SettingName[]
 
@@ -37,15 +37,26 @@ export const serve: Command = {
     })
     if (running.firstToken !== undefined) {
       if (terminal.isInteractive) terminal.err(welcome(running.url, running.firstToken))
-      else
-        terminal.err(
-          `scimd: the first token is in ${keepFirstToken(config.data, running.firstToken)}\n`,
-        )
+      else terminal.err(`scimd: the first token is in ${await keep(config.data, running)}\n`)
     }
     terminal.out(`scimd listening on ${running.url}\n`)
     await terminal.ended
     await running.stop()
   },
+}
+
+/** Writes the first token to its file; a server whose token nobody has does not go on. */
+async function keep(data: string, { firstToken = '', stop }: Running): Promise<string> {
+  try {
+    return keepFirstToken(data, firstToken)
+  } catch (error) {
+    await stop()
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new CommandError(
+      `the first token could not be kept: ${reason}`,
+      'scimd token create --name NAME prints another one',
+    )
+  }
 }
 
 const flagsOf = (options: Options): Flags =>

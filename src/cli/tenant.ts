@@ -12,10 +12,10 @@ export const tenantCreate: Command = {
   options: [DATA_OPTION],
   example: 'scimd tenant create acme',
 
-  run: (terminal, options, [name = '']) =>
-    withControl(options, async (control) => {
-      if (!TENANT_NAME.test(name))
-        throw new UsageError(`"${name}": a name is 1 to 63 of a-z, 0-9 and -`)
+  async run(terminal, options, [name = '']) {
+    if (!TENANT_NAME.test(name))
+      throw new UsageError(`"${name}": a name is 1 to 63 of a-z, 0-9 and -`)
+    await withControl(options, async (control) => {
       const added =
         name !== DEFAULT_TENANT && (await control.addTenant({ name, created: terminal.now() }))
       if (!added)
@@ -24,7 +24,8 @@ export const tenantCreate: Command = {
         `scimd: made tenant ${name}, at /t/${name}/scim/v2; ` +
           `give it a token with: scimd token create --tenant ${name} --name …\n`,
       )
-    }),
+    })
+  },
 }
 
 export const tenantList: Command = {

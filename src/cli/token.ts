@@ -3,9 +3,9 @@
  * once.
  */
 
-import { DEFAULT_TENANT, mintToken } from '../auth/bearer.ts'
-import type { Scope } from '../store/control.ts'
-import { type Command, CommandError, recordsText, UsageError } from './command.ts'
+import { DEFAULT_TENANT, mintToken, type NewToken, prefixIn } from '../auth/bearer.ts'
+import { TENANT_NAME } from '../config.ts'
+import { type Command, CommandError, type Options, recordsText, UsageError } from './command.ts'
 import { DATA_OPTION, JSON_OPTION, withControl } from './control.ts'
 
 export const tokenCreate: Command = {
@@ -34,34 +34,44 @@ export const tokenCreate: Command = {
   ],
   example: 'scimd token create --name entra --expires 180d',
 
-  run: (terminal, options) =>
-    withControl(options, async (control) => {
-      const { name, tenant = DEFAULT_TENANT, scope = 'write', expires } = options
-      if (typeof name !== 'string' || name.trim() === '') throw new UsageError('--name is empty')
-      if (scope !== 'read' && scope !== 'write')
-        throw new UsageError(`--scope ${scope}: expected read or write`)
-      const lifetime = typeof expires === 'string' ? readDuration(expires) : undefined
-      if (tenant !== DEFAULT_TENANT && !control.tenant(String(tenant))) {
+  async run(terminal, options) {
+    const wanted = readWanted(options, terminal.now())
+    const { tenant } = wanted
+    // What is wrong with the words is told before anything is opened, or made.
+    await withControl(options, async (control) => {
+      if (tenant !== DEFAULT_TENANT && !control.tenant(tenant)) {
         throw new CommandError(`there is no tenant "${tenant}"`, `scimd tenant create ${tenant}`)
       }
-      const created = terminal.now()
-      const { token, credential } = await mintToken(control, {
-        name: name.trim(),
-        tenant: String(tenant),
-        scope: scope as Scope,
-        created,
-        expires: lifetime === undefined ? undefined : created + lifetime,
-      })
+      const { token, credential } = await mintToken(control, wanted)
+      const { prefix, name, scope, expires } = credential
       if (options['json']) {
-        const { prefix, expires } = credential
-        terminal.out(
-          `${JSON.stringify({ token, prefix, name, tenant, scope, expires: timeText(expires) })}\n`,
-        )
+        const made = { token, prefix, name, tenant, scope, expires: timeText(expires) }
+        terminal.out(`${JSON.stringify(made)}\n`)
         return
       }
       terminal.out(`${token}\n`)
-      terminal.err(`scimd: made token ${credential.prefix} for "${name}"; it is not shown again\n`)
-    }),
+      terminal.err(`scimd: made token ${prefix} for "${name}"; it is not shown again\n`)
+    })
+  },
+}
+
+/** @throws UsageError */
+function readWanted(options: Options, created: number): NewToken {
+  const { tenant = DEFAULT_TENANT, scope = 'write', expires } = options
+  const name = String(options['name'] ?? '').trim()
+  if (name === '') throw new UsageError('--name is empty')
+  if (scope !== 'read' && scope !== 'write')
+    throw new UsageError(`--scope ${scope}: expected read or write`)
+  if (typeof tenant !== 'string' || !TENANT_NAME.test(tenant))
+    throw new UsageError(`--tenant ${tenant}: a name is 1 to 63 of a-z, 0-9 and -`)
+  const lifetime = typeof expires === 'string' ? readDuration(expires) : undefined
+  return {
+    name,
+    tenant,
+    scope,
+    created,
+    expires: lifetime === undefined ? undefined : created + lifetime,
+  }
 }
 
 export const tokenList: Command = {
@@ -76,6 +86,7 @@ export const tokenList: Command = {
       const now = terminal.now()
       const records = control
         .credentials()
+        .toSorted((a, b) => a.created - b.created)
         .map(({ prefix, name, tenant, scope, created, lastUsed, expires }) => ({
           prefix,
           name,
@@ -99,11 +110,10 @@ export const tokenRevoke: Command = {
 
   run: (terminal, options, [given = '']) =>
     withControl(options, async (control) => {
-      // Who has the whole token at hand may give that.
-      const prefix = given.replace(/^scimd_/, '').split('_', 1)[0] ?? ''
-      if (!(await control.removeCredential(prefix))) {
+      const prefix = prefixIn(given)
+      if (prefix === undefined || !(await control.removeCredential(prefix))) {
         throw new CommandError(
-          `there is no token with the prefix "${prefix}"`,
+          `there is no token with the prefix "${prefix ?? given}"`,
           'scimd token list shows all prefixes',
         )
       }

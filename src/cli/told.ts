@@ -1,5 +1,6 @@
 /** Turns what a command threw into lines on standard error, fault then cure, and an exit status. */
 
+import { ListenError } from '../app.ts'
 import { ConfigFaults } from '../config.ts'
 import { SchemaFaults } from '../scim/schema.ts'
 import { DataDirectoryError } from '../store/data-directory.ts'
@@ -34,15 +35,19 @@ export function told(terminal: Terminal, error: unknown, command: Command | unde
 
 /** Faults whose message says all; of any other the stack is shown, as it is a bug. */
 const isExpected = (error: unknown): boolean =>
-  error instanceof StoreFileError || error instanceof CommandError
+  error instanceof StoreFileError || error instanceof CommandError || isOfSystem(error)
+
+/** A full disk, a file that may not be read: the operating system's faults have such codes. */
+const isOfSystem = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /^E[A-Z0-9]+$/.test(String(error.code))
 
 function cureOf(error: unknown): string | undefined {
-  if (error instanceof CommandError || error instanceof DataDirectoryError) return error.cure
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'EADDRINUSE')
-    return 'another program listens there; name another address with --listen'
-  if (code === 'EACCES') {
-    return 'this user may not listen or write there; use a port from 1024 up, or another user'
+  if (
+    error instanceof CommandError ||
+    error instanceof DataDirectoryError ||
+    error instanceof ListenError
+  ) {
+    return error.cure
   }
   return undefined
 }

@@ -1,0 +1,175 @@
+/** Settings from flags, environment and file; and every fault of theirs, at once. */
+
+import { expect, test } from 'bun:test'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { ConfigFaults, type Environment, type Flags, readConfig } from '../src/config.ts'
+import { DEFAULT_RULES, MODES } from '../src/scim/tolerance.ts'
+import { temporary } from './cli/given.ts'
+
+const LONG = 'x'.repeat(32)
+
+function faultsOf(flags: Flags, environment: Environment = {}): readonly string[] {
+  try {
+    readConfig({ data: '/nowhere', ...flags }, environment)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigFaults) return error.faults
+    throw error
+  }
+}
+
+test('without flags and environment there are defaults', () => {
+  expect(readConfig({ data: '/nowhere' }, {})).toEqual({
+    data: '/nowhere',
+    listen: { kind: 'tcp', host: '127.0.0.1', port: 8880 },
+    baseUrl: undefined,
+    schemas: undefined,
+    token: undefined,
+    tenants: new Map(),
+  })
+  expect(readConfig({}, { SCIMD_DATA: '' }).data).toBe('./data')
+})
+
+test('a flag wins over its variable', () => {
+  const environment = {
+    SCIMD_DATA: '/env',
+    SCIMD_LISTEN: '127.0.0.1:1',
+    SCIMD_BASE_URL: 'https://env/scim/v2',
+    SCIMD_TOKEN: LONG,
+  }
+  expect(readConfig({}, environment)).toMatchObject({
+    data: '/env',
+    listen: { port: 1 },
+    baseUrl: 'https://env/scim/v2',
+    token: LONG,
+  })
+  const flags = { data: '/flag', listen: '127.0.0.1:2', baseUrl: 'https://flag/scim/v2' }
+  expect(readConfig(flags, environment)).toMatchObject({
+    data: '/flag',
+    listen: { port: 2 },
+    baseUrl: 'https://flag/scim/v2',
+    token: LONG,
+  })
+})
+
+test.each<[address: string, expected: object]>([
+  ['127.0.0.1:0', { kind: 'tcp', host: '127.0.0.1', port: 0 }],
+  ['127.9.9.9:65535', { kind: 'tcp', host: '127.9.9.9', port: 65535 }],
+  ['localhost:80', { kind: 'tcp', host: 'localhost', port: 80 }],
+  ['[::1]:8880', { kind: 'tcp', host: '::1', port: 8880 }],
+  ['unix:/run/scimd.socket', { kind: 'unix', path: '/run/scimd.socket' }],
+])('--listen %s is read', (listen, expected) => {
+  expect(readConfig({ data: '/nowhere', listen }, {}).listen).toEqual(expected as never)
+})
+
+test.each(['8880', ':8880', 'localhost', '127.0.0.1:65536', '::1:80', 'unix:', 'a b:1', 'h:-1'])(
+  '--listen %s is refused',
+  (listen) => {
+    expect(faultsOf({ listen })).toEqual([
+      `--listen ${listen}: expected host:port, [ipv6]:port or unix:path`,
+    ])
+  },
+)
+
+test('off loopback there has to be a proxy', () => {
+  for (const listen of ['0.0.0.0:80', '[::]:80', '192.0.2.1:80', 'scim.example.com:80']) {
+    expect(faultsOf({ listen })).toEqual([expect.stringContaining('--behind-proxy')])
+    expect(faultsOf({ listen, behindProxy: true })).toEqual([])
+    expect(faultsOf({ listen }, { SCIMD_BEHIND_PROXY: '1' })).toEqual([])
+    expect(faultsOf({ listen }, { SCIMD_BEHIND_PROXY: 'off' })).toHaveLength(1)
+  }
+  expect(faultsOf({}, { SCIMD_BEHIND_PROXY: 'maybe' })).toEqual([
+    'SCIMD_BEHIND_PROXY: found "maybe", expected 1 or 0',
+  ])
+})
+
+test.each([
+  ['https://scim.example.com/scim/v2', 'https://scim.example.com/scim/v2'],
+  ['https://scim.example.com/a/b/scim/v2//', 'https://scim.example.com/a/b/scim/v2'],
+  ['HTTPS://Example.COM:443/scim/v2', 'https://example.com/scim/v2'],
+  ['http://10.0.0.1:8080/scim/v2', 'http://10.0.0.1:8080/scim/v2'],
+  ['https://a/x y/scim/v2', 'https://a/x%20y/scim/v2'],
+  ['https://a/x\r\ny/scim/v2', 'https://a/xy/scim/v2'],
+])('--base-url %s becomes a URL that a header can carry', (baseUrl, expected) => {
+  expect(readConfig({ data: '/nowhere', baseUrl }, {}).baseUrl).toBe(expected)
+})
+
+test.each([
+  'scim.example.com',
+  'ftp://a/scim/v2',
+  'https://a/scim/v2?x=1',
+  'https://a/scim/v2?',
+  'https://a/scim/v2#x',
+  'https://u@a/scim/v2',
+  'https://:p@a/scim/v2',
+  'https://a/',
+  'https://a/scim/v1',
+  '/scim/v2',
+])('--base-url %s is refused', (baseUrl) => {
+  expect(faultsOf({ baseUrl })).toEqual([expect.stringContaining(`--base-url ${baseUrl}: `)])
+})
+
+test('a static token has 32 characters or more, and only such as a header can carry', () => {
+  expect(faultsOf({}, { SCIMD_TOKEN: LONG })).toEqual([])
+  expect(faultsOf({}, { SCIMD_TOKEN: LONG.slice(1) })).toEqual([
+    'SCIMD_TOKEN: has 31 characters, expected at least 32',
+  ])
+  for (const token of [`${LONG} x`, `${LONG}\n`, `${LONG}é`]) {
+    const faults = faultsOf({}, { SCIMD_TOKEN: token })
+    expect(faults).toEqual([expect.stringContaining('no header can carry')])
+    expect(faults.join()).not.toContain(LONG)
+  }
+})
+
+test('the file gives tenants their rules, and a tenant that it does not name has the default ones', () => {
+  using place = temporary()
+  mkdirSync(join(place.cwd, 'data'))
+  const file = join(place.cwd, 'data/scimd.json')
+  const tolerances = { booleanStrings: false }
+  writeFileSync(
+    file,
+    JSON.stringify({
+      tenants: {
+        a: {},
+        b: { mode: 'rfc', unknownMembers: 'skip', uniqueNames: false },
+        default: { tolerances },
+      },
+    }),
+  )
+  const { tenants } = readConfig({ data: join(place.cwd, 'data') }, {})
+  expect([...tenants.keys()]).toEqual(['a', 'b', 'default'])
+  expect(tenants.get('a')).toEqual(DEFAULT_RULES)
+  expect(tenants.get('b')).toEqual({
+    mode: 'rfc',
+    tolerances: MODES.rfc,
+    unknownMembers: 'skip',
+    uniqueNames: false,
+  })
+  expect(tenants.get('default')?.tolerances).toEqual({ ...MODES.interop, ...tolerances })
+  const other = join(place.cwd, 'other.json')
+  writeFileSync(other, '{}')
+  expect(readConfig({ data: join(place.cwd, 'data'), config: other }, {}).tenants.size).toBe(0)
+})
+
+test('whatever is in the file, it is read or its faults are told', () => {
+  using place = temporary()
+  const config = join(place.cwd, 'scimd.json')
+  const names = ['tenants', 'mode', 'tolerances', 'unknownMembers', 'uniqueNames', 'a', '__proto__']
+  const { tree } = fc.letrec((tie) => ({
+    tree: fc.oneof(
+      { depthSize: 'small' },
+      fc.constantFrom(null, true, 1, 'rfc', 'skip', ''),
+      fc.array(tie('tree'), { maxLength: 2 }),
+      fc.dictionary(fc.constantFrom(...names), tie('tree'), { maxKeys: 4 }),
+    ),
+  }))
+  fc.assert(
+    fc.property(tree, (json) => {
+      writeFileSync(config, JSON.stringify({ tenants: json }))
+      for (const fault of faultsOf({ config })) expect(fault).toStartWith(`${config}: $`)
+    }),
+    { numRuns: 200 },
+  )
+})
