@@ -5,9 +5,9 @@
 
 import { ScimError } from './error.ts'
 import type { JsonValue } from './json.ts'
-import { BULK_OPERATIONS_MAX } from './limits.ts'
-import type { Registry, ResourceType } from './registry.ts'
-import type { Attribute } from './schema.ts'
+import { BULK_OPERATIONS_MAX, FILTER_BYTES_MAX } from './limits.ts'
+import type { AttributePath, Registry, ResourceType } from './registry.ts'
+import type { Attribute, Schema } from './schema.ts'
 import { URN } from './urns.ts'
 import { isJsonObject, isReference, type JsonObject, memberOf, shown } from './value.ts'
 
@@ -28,7 +28,14 @@ export interface BulkOperation {
 export interface BulkFault {
   readonly method: string | undefined
   readonly bulkId: string | undefined
+  /** What its path names, as far as that could be read. */
+  readonly place: BulkPlace | undefined
   readonly fault: ScimError
+}
+
+interface BulkPlace {
+  readonly type: ResourceType
+  readonly id: string | undefined
 }
 
 export interface BulkRequest {
@@ -108,6 +115,7 @@ function readOperation(
   const method = typeof named === 'string' ? named.toUpperCase() : undefined
   const givenId = memberOf(members, 'bulkid')
   const bulkId = typeof givenId === 'string' && givenId !== '' ? givenId : undefined
+  let place: BulkPlace | undefined
   try {
     if (method === undefined || !METHODS.includes(method)) {
       throw ScimError.of(
@@ -116,30 +124,32 @@ function readOperation(
       )
     }
     if (method === 'POST' && bulkId === undefined) {
-      throw ScimError.of('invalidSyntax', `${at}.bulkId: found nothing, expected one for a POST`)
+      throw ScimError.of('invalidSyntax', `${at}.bulkId: found ${shown(givenId)}, expected a text`)
     }
-    const { type, id } = readPath(registry, memberOf(members, 'path'), method, at)
+    place = readPath(registry, memberOf(members, 'path'), method, at)
     const data = memberOf(members, 'data') ?? null
     if (method !== 'DELETE' && !isJsonObject(data)) {
       throw ScimError.of('invalidSyntax', `${at}.data: found ${shown(data)}, expected an object`)
     }
     const version = memberOf(members, 'version')
-    return {
-      method: method as BulkMethod,
-      bulkId,
-      version: typeof version === 'string' ? version : undefined,
-      type,
-      id,
-      data,
+    // Passed over, it would let a client write over what it has not seen.
+    if (version !== undefined && typeof version !== 'string') {
+      throw ScimError.of('invalidSyntax', `${at}.version: found ${shown(version)}, expected a text`)
     }
+    return { method: method as BulkMethod, bulkId, version, ...place, data }
   } catch (error) {
-    if (error instanceof ScimError) return { method, bulkId, fault: error }
+    if (error instanceof ScimError) return { method, bulkId, place, fault: error }
     throw error
   }
 }
 
 /** `/Users` for a POST, `/Users/ID` for the others; relative to the base URL. */
-function readPath(registry: Registry, path: JsonValue | undefined, method: string, at: string) {
+function readPath(
+  registry: Registry,
+  path: JsonValue | undefined,
+  method: string,
+  at: string,
+): BulkPlace {
   const match = typeof path === 'string' ? /^\/?([^/?#]+)(?:\/([^/?#]+))?\/?$/.exec(path) : null
   const type = registry.types.find(({ endpoint }) => endpoint === `/${match?.[1]}`)
   const id = match?.[2]
@@ -167,68 +177,122 @@ const PREFIX = 'bulkId:'
 export const bulkIdIn = (text: string): string | undefined =>
   text.startsWith(PREFIX) && text.length > PREFIX.length ? text.slice(PREFIX.length) : undefined
 
+/** Gives the id that takes the place of a bulkId. */
+export type IdOf = (bulkId: string) => string
+
 /**
  * The data of an operation with every reference to a bulkId replaced; only where the schema has a
  * reference, so that a displayName "bulkId:x" stays as it is.
- *
- * @param idOf the id that takes the place of a bulkId; it may throw
  */
-export function withIds(operation: BulkOperation, idOf: (bulkId: string) => string): JsonValue {
+export function withIds(operation: BulkOperation, idOf: IdOf): JsonValue {
   const { method, type, data } = operation
   if (!isJsonObject(data)) return data
-  if (method !== 'PATCH') return withIdsInBody(type, data, idOf)
+  if (method !== 'PATCH') return inBody(type, undefined, data, idOf)
   return mapMembers(data, (name, held) =>
     name.toLowerCase() === 'operations' && Array.isArray(held)
-      ? held.map((one) => (isJsonObject(one) ? withIdsInPatch(type, one, idOf) : one))
+      ? held.map((one) => (isJsonObject(one) ? inPatch(type, one, idOf) : one))
       : held,
   )
 }
 
-function withIdsInPatch(
-  type: ResourceType,
-  operation: JsonObject,
-  idOf: (bulkId: string) => string,
-): JsonObject {
-  const path = memberOf(operation, 'path')
-  const target =
-    typeof path === 'string' ? type.resolve(path.replace(/\[.*$|\.\$ref$/s, '')) : undefined
+function inPatch(type: ResourceType, operation: JsonObject, idOf: IdOf): JsonObject {
+  const path = memberOf(operation, 'path') ?? ''
+  if (typeof path !== 'string' || path.length > FILTER_BYTES_MAX) return operation
+  const target = type.resolve(withoutFilter(path))
   return mapMembers(operation, (name, held) => {
     const key = name.toLowerCase()
-    if (key === 'path' && typeof held === 'string') {
-      return held.replace(/"bulkId:([^"\\]+)"/g, (_text, bulkId: string) =>
-        JSON.stringify(idOf(bulkId)),
-      )
-    }
+    if (key === 'path' && target?.kind === 'attribute') return inPath(type, target, path, idOf)
     if (key !== 'value') return held
-    if (path === undefined || target?.kind === 'extension') {
-      return isJsonObject(held) ? withIdsInBody(type, held, idOf) : held
-    }
-    return target && refers(type, target.attribute) ? mapTexts(held, idOf) : held
+    if (target?.kind === 'attribute') return inTarget(type, target, held, idOf)
+    const isBody = isJsonObject(held) && (path === '' || target !== undefined)
+    return isBody ? inBody(type, target?.extension, held, idOf) : held
+  })
+}
+
+/** `members[type eq "User"].value` to `members.value`. */
+function withoutFilter(path: string): string {
+  const start = path.indexOf('[')
+  const end = path.lastIndexOf(']')
+  return start < 0 || end < start ? path : `${path.slice(0, start)}${path.slice(end + 1)}`
+}
+
+/** The ids that a filter compares with: `members[value eq "bulkId:x"]`. */
+function inPath(type: ResourceType, target: AttributePath, path: string, idOf: IdOf): string {
+  return path.replace(/"(?:[^"\\]|\\.)*"/gs, (quoted, at: number) => {
+    const before = path.slice(Math.max(0, at - COMPARISON_LENGTH_MAX), at)
+    const name = /([\w$]+)\s+[a-z]+\s+$/i.exec(before)?.[1]
+    const sub = name === undefined ? undefined : target.attribute.subs.get(name.toLowerCase())
+    if (!sub || !refers(type, target.attribute, sub)) return quoted
+    const text = jsonText(quoted)
+    return text === undefined ? quoted : JSON.stringify(withId(text, idOf))
+  })
+}
+
+/** More than the name of a sub-attribute, an operator and the space around them take. */
+const COMPARISON_LENGTH_MAX = 100
+
+/** The text of a JSON string, or undefined where it is none, which the parser of paths tells. */
+function jsonText(quoted: string): string | undefined {
+  try {
+    return JSON.parse(quoted) as string
+  } catch {
+    return undefined
+  }
+}
+
+/** Members of a resource or of an extension, which may be extensions themselves. */
+function inBody(
+  type: ResourceType,
+  extension: Schema | undefined,
+  body: JsonObject,
+  idOf: IdOf,
+): JsonObject {
+  return mapMembers(body, (name, held) => {
+    const path = type.resolve(extension ? `${extension.id}:${name}` : name)
+    if (path?.kind === 'attribute') return inTarget(type, path, held, idOf)
+    return path && isJsonObject(held) ? inBody(type, path.extension, held, idOf) : held
+  })
+}
+
+function inTarget(
+  type: ResourceType,
+  { attribute, sub }: AttributePath,
+  value: JsonValue,
+  idOf: IdOf,
+): JsonValue {
+  if (sub) return refers(type, attribute, sub) ? inTexts(value, idOf) : value
+  if (Array.isArray(value)) {
+    return value.map((element) => inElement(type, attribute, element, idOf))
+  }
+  return inElement(type, attribute, value, idOf)
+}
+
+function inElement(
+  type: ResourceType,
+  attribute: Attribute,
+  element: JsonValue,
+  idOf: IdOf,
+): JsonValue {
+  if (!isJsonObject(element)) return refers(type, attribute) ? inTexts(element, idOf) : element
+  return mapMembers(element, (name, held) => {
+    const sub = attribute.subs.get(name.toLowerCase())
+    return sub && refers(type, attribute, sub) ? inTexts(held, idOf) : held
   })
 }
 
 /**
- * Members of a resource: those that are references, and those of extensions, which may hold some.
+ * Whether a text of this attribute, or of this sub-attribute of it, names a resource: `value` and
+ * `$ref` of a reference, or the URI of a resource. What is readOnly is never looked at.
  */
-function withIdsInBody(
-  type: ResourceType,
-  body: JsonObject,
-  idOf: (bulkId: string) => string,
-): JsonObject {
-  return mapMembers(body, (name, held) => {
-    const path = type.resolve(name)
-    if (path?.kind === 'attribute')
-      return refers(type, path.attribute) ? mapTexts(held, idOf) : held
-    if (!path || !isJsonObject(held)) return held
-    return mapMembers(held, (key, value) => {
-      const attribute = path.extension.byName.get(key.toLowerCase())
-      return attribute && refers(type, attribute) ? mapTexts(value, idOf) : value
-    })
-  })
+function refers(type: ResourceType, attribute: Attribute, sub?: Attribute): boolean {
+  const leaf = sub ?? attribute
+  if (attribute.mutability === 'readOnly' || leaf.mutability === 'readOnly') return false
+  const { referenceTypes } = leaf
+  const isExternal = referenceTypes.includes('external') || referenceTypes.includes('uri')
+  if (leaf.type === 'reference' && referenceTypes.length > 0 && !isExternal) return true
+  if (sub && sub.name !== 'value' && sub.name !== '$ref') return false
+  return isReference(attribute) || type.links.some((link) => link.attribute === attribute)
 }
-
-const refers = (type: ResourceType, attribute: Attribute): boolean =>
-  isReference(attribute) || type.links.some((link) => link.attribute === attribute)
 
 function mapMembers(
   object: JsonObject,
@@ -237,12 +301,18 @@ function mapMembers(
   return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, map(name, value)]))
 }
 
-/** Every text within a reference: `bulkId:x`, or a `$ref` that ends in it. */
-function mapTexts(value: JsonValue, idOf: (bulkId: string) => string): JsonValue {
-  if (Array.isArray(value)) return value.map((element) => mapTexts(element, idOf))
-  if (isJsonObject(value)) return mapMembers(value, (_name, held) => mapTexts(held, idOf))
-  if (typeof value !== 'string') return value
-  const at = value.lastIndexOf('/') + 1
-  const bulkId = bulkIdIn(value.slice(at))
-  return bulkId === undefined ? value : `${value.slice(0, at)}${idOf(bulkId)}`
+/** Every text within the value of a reference. */
+function inTexts(value: JsonValue, idOf: IdOf): JsonValue {
+  if (Array.isArray(value)) return value.map((element) => inTexts(element, idOf))
+  if (isJsonObject(value)) return mapMembers(value, (_name, held) => inTexts(held, idOf))
+  return typeof value === 'string' ? withId(value, idOf) : value
+}
+
+/** `bulkId:x`, or a URI that ends in it, percent-encoded then as URIs are. */
+function withId(text: string, idOf: IdOf): string {
+  const own = bulkIdIn(text)
+  if (own !== undefined) return idOf(own)
+  const at = text.lastIndexOf(`/${PREFIX}`) + 1
+  const bulkId = at === 0 ? undefined : bulkIdIn(text.slice(at))
+  return bulkId === undefined ? text : `${text.slice(0, at)}${idOf(decoded(bulkId))}`
 }

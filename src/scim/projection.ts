@@ -63,7 +63,7 @@ export function readProjection(type: ResourceType, request: ProjectionRequest): 
     if (only) return named ?? alwaysSubs(attribute)
     if (attribute.returned === 'request') return false
     if (!without) return true
-    if (without.extensions.has(extension ?? '')) return false
+    if (without.extensions.has(extension ?? '')) return alwaysSubs(attribute)
     const excluded = without.attributes.get(key)
     if (excluded === undefined) return true
     return excluded === true ? alwaysSubs(attribute) : remaining(attribute, excluded)
@@ -81,7 +81,9 @@ function alwaysSubs(attribute: Attribute): Shown {
 
 function remaining(attribute: Attribute, excluded: ReadonlySet<string>): ReadonlySet<string> {
   const subs = attribute.subAttributes.filter(
-    (sub) => sub.returned === 'always' || !excluded.has(sub.name.toLowerCase()),
+    (sub) =>
+      sub.returned === 'always' ||
+      (sub.returned === 'default' && !excluded.has(sub.name.toLowerCase())),
   )
   return new Set(subs.map((sub) => sub.name.toLowerCase()))
 }

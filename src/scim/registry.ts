@@ -258,9 +258,15 @@ function readType(
     return schema
   }
   const schema = schemaOf(reader.text(json, 'schema', '$'), '$.schema')
+  const used = new Set([schema])
   const extensions = reader.objects(json, 'schemaExtensions', '$').flatMap((extension, index) => {
     const at = `$.schemaExtensions[${index}]`
     const found = schemaOf(reader.text(extension, 'schema', at), `${at}.schema`)
+    if (found && used.has(found)) {
+      const expected = 'a schema that this resource type does not have yet'
+      reader.fault(`${at}.schema`, extension['schema'], expected)
+    }
+    used.add(found)
     return found ? [{ schema: found, required: reader.flag(extension, 'required', at, false) }] : []
   })
   if (!schema || name === '' || endpoint === '') return undefined
@@ -426,6 +432,8 @@ function uniquePathsOf(
  * Paths are looked up often and are few: one answer is kept for each text, up to this many texts.
  */
 const RESOLVED_COUNT_MAX = 2000
+/** A longer text is looked up anew each time: no path of a schema needs it. */
+const RESOLVED_LENGTH_MAX = 200
 
 function resolverOf(
   base: Schema,
@@ -443,7 +451,7 @@ function resolverOf(
   return function resolve(text: string): ResolvedPath | undefined {
     if (known.has(text)) return known.get(text)
     const path = lookUp(text.toLowerCase())
-    if (known.size < RESOLVED_COUNT_MAX) known.set(text, path)
+    if (known.size < RESOLVED_COUNT_MAX && text.length <= RESOLVED_LENGTH_MAX) known.set(text, path)
     return path
   }
 

@@ -159,12 +159,15 @@ export function readLinkIds(
   const ids = new Set<string>()
   elementsOf(link.attribute, raw, at, rules).forEach((element, index) => {
     if (element === null) return
-    ids.add(readLinkId(element, `${at}[${index}]`))
+    ids.add(readLinkId(element, `${at}[${index}]`, rules))
   })
   return [...ids]
 }
 
-function readLinkId(element: JsonValue, at: string): string {
+function readLinkId(element: JsonValue, at: string, rules: Rules): string {
+  if (!isJsonObject(element) && !rules.tolerances.stringForComplex) {
+    throw ScimError.of('invalidValue', `${at}: found ${shown(element)}, expected an object`)
+  }
   const id = isJsonObject(element) ? memberOf(element, 'value') : element
   const named = id ?? (isJsonObject(element) ? idInReference(memberOf(element, '$ref')) : undefined)
   if (typeof named !== 'string' || named === '' || named.length > ID_LENGTH_MAX) {

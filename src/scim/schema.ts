@@ -215,6 +215,7 @@ function readAttribute(
   if (name !== '' && !ATTRIBUTE_NAME.test(name)) {
     reader.fault(`${at}.name`, name, 'a letter, then letters, digits, "-", "_" or "$"')
   }
+  if (name in {}) reader.fault(`${at}.name`, name, 'a name that JavaScript objects do not have')
   const type = reader.oneOf(definition, 'type', at, ATTRIBUTE_TYPES, 'string')
   const exact = type === 'reference' || type === 'binary'
   const subAttributes = readAttributes(definition, 'subAttributes', at, reader, depth + 1)
@@ -227,6 +228,10 @@ function readAttribute(
   }
   if (type !== 'complex' && subAttributes.length > 0) {
     reader.fault(`${at}.type`, type, '"complex", as there are subAttributes')
+  }
+  const returned = definition['returned']
+  if (definition['mutability'] === 'writeOnly' && returned !== 'never') {
+    reader.fault(`${at}.returned`, returned, '"never", as the attribute is writeOnly')
   }
   return {
     name,

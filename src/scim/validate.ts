@@ -22,7 +22,7 @@ const EXPECTED: Record<Attribute['type'], string> = {
   string: 'a string',
   boolean: 'true or false',
   decimal: 'a number',
-  integer: 'a whole number',
+  integer: `a whole number of at most ${Number.MAX_SAFE_INTEGER}`,
   dateTime: 'a dateTime such as 2026-01-31T09:30:00Z',
   reference: 'a URI as a string',
   binary: 'base64 as a string',
@@ -97,7 +97,8 @@ function valueSchema(attribute: Attribute): TSchema {
     case 'decimal':
       return Type.Number()
     case 'integer':
-      return Type.Integer()
+      // A double holds no others exactly, and writes large ones with an exponent (section 2.3.4).
+      return Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })
     case 'dateTime':
       return Type.String({ format: 'scim-dateTime' })
     case 'binary':

@@ -67,7 +67,12 @@ function readList(
     const value = readSingle(attribute, element, `${at}[${index}]`, rules)
     if (value !== undefined) list.push(value)
   })
-  return list.length === 0 ? undefined : mergeElements([], list)
+  if (list.length === 0) return undefined
+  return mergeElements([], list).map((element) =>
+    isJsonObject(element)
+      ? inSchemaOrder(attribute.subAttributes, new Map(Object.entries(element)))
+      : element,
+  )
 }
 
 /** A multi-valued attribute's value as a list. One object stands for a list of one. */
@@ -106,6 +111,8 @@ export function readSingle(
   if (raw === null) return undefined
   if (raw === '' && rules.tolerances.emptyStrings) return undefined
   if (attribute.type === 'complex') return readComplex(attribute, raw, at, rules)
+  // Here and not in the check of the resource, which an empty object would pass as unassigned.
+  if (typeof raw === 'object') throw wrong(at, raw, `one ${attribute.type} value`, attribute)
   return coerced(attribute, raw, rules)
 }
 
@@ -219,7 +226,11 @@ export function mergeElements(
 }
 
 function identityOf(element: JsonValue): string {
-  if (!isJsonObject(element) || element['value'] === undefined) return JSON.stringify(element)
+  if (!isJsonObject(element)) return JSON.stringify(element)
+  if (element['value'] === undefined) {
+    const members = Object.entries(element).sort(([left], [right]) => (left < right ? -1 : 1))
+    return JSON.stringify(members)
+  }
   const type = element['type']
   return JSON.stringify([typeof type === 'string' ? type.toLowerCase() : type, element['value']])
 }

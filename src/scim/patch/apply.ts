@@ -1,6 +1,7 @@
 /** Turns assignments and a document into the next document and the edits of its links. */
 
 import { ScimError } from '../error.ts'
+import { fold } from '../fold.ts'
 import type { JsonValue } from '../json.ts'
 import type { LinkEdit } from '../link.ts'
 import type { AttributePath, ResourceType } from '../registry.ts'
@@ -129,15 +130,20 @@ function patchComplex(
   const given = Array.isArray(value) && value.length === 1 ? (value[0] ?? null) : value
   if (isJsonObject(given)) {
     // Read once for its faults; then member by member, since null unassigns a sub-attribute.
-    readValue(attribute, value, attribute.name, rules)
+    const read = readValue(attribute, value, attribute.name, rules)
+    // A reference is its value; a `$ref` beside it, or null, says nothing more.
+    const isKnown = isReference(attribute) && isJsonObject(read) && read['value'] !== undefined
     let merged: JsonObject = isJsonObject(current) ? current : {}
     for (const [name, held] of Object.entries(given)) {
       const sub = attribute.subs.get(name.toLowerCase())
       if (!sub || sub.mutability === 'readOnly') continue
-      if (sub.name === '$ref' && held === null) continue
+      if (isReference(attribute) && (sub.name === '$ref' || (isKnown && sub.name === 'value')))
+        continue
       merged = withSub(merged, attribute, sub, held, assignment, rules)
     }
-    return merged
+    const target = attribute.subs.get('value')
+    if (!isKnown || !target) return merged
+    return withSub(merged, attribute, target, read['value'] ?? null, assignment, rules)
   }
   const read = readValue(attribute, value, attribute.name, rules)
   if (read === undefined) return assignment.op === 'add' ? current : undefined
@@ -150,26 +156,49 @@ function withSub(
   attribute: Attribute,
   sub: Attribute,
   raw: JsonValue,
-  { op, at }: Assignment,
+  assignment: Assignment,
   rules: Rules,
 ): JsonObject {
+  const { op, at } = assignment
   const name = `${attribute.name}.${sub.name}`
-  if (sub.name === '$ref' && isReference(attribute)) {
+  const target =
+    sub.name === '$ref' && isReference(attribute) ? attribute.subs.get('value') : undefined
+  if (target) {
+    if (raw === null || raw === '') return object
     const id = idInReference(raw)
-    return id === undefined ? object : { ...object, value: object['value'] ?? id }
+    if (id !== undefined) return withSub(object, attribute, target, id, assignment, rules)
+    throw ScimError.of(
+      'invalidValue',
+      `${at}: ${name}: found ${shown(raw)}, expected the URI of a resource`,
+    )
   }
-  const value = readValue(sub, raw, name, rules)
   const present = object[sub.name]
+  const value = readSub(sub, present, raw, name, assignment, rules)
+  if (value === undefined && (op === 'add' || present === undefined)) return object
   if (sub.mutability === 'immutable' && present !== undefined && !sameValue(present, value)) {
     throw ScimError.of('mutability', `${at}: ${name} is immutable and has a value`)
   }
   if (value !== undefined) return { ...object, [sub.name]: value }
-  if (op === 'add') return object
   if (sub.required && op === 'remove') {
     throw ScimError.of('mutability', `${at}: ${name} is required and cannot be removed`)
   }
   const { [sub.name]: _unset, ...rest } = object
   return rest
+}
+
+/** The next value of a sub-attribute, one that is multi-valued being patched as a list. */
+function readSub(
+  sub: Attribute,
+  present: JsonValue | undefined,
+  raw: JsonValue,
+  name: string,
+  assignment: Assignment,
+  rules: Rules,
+): JsonValue | undefined {
+  if (!sub.multiValued) return readValue(sub, raw, name, rules)
+  const value = assignment.op === 'remove' ? assignment.value : raw
+  const next = patchList(present, sub, { ...assignment, value }, rules)
+  return isAssigned(next) ? next : undefined
 }
 
 function patchList(
@@ -183,13 +212,13 @@ function patchList(
   if (op === 'remove') {
     if (value === undefined || value === null) return undefined
     requireRemoveByValue(attribute, at, rules)
-    return withoutValues(elements, attribute, value, at, rules)
+    return withoutValues(elements, attribute, value, `${at}: ${attribute.name}`, rules)
   }
   const given = readValue(attribute, value ?? null, attribute.name, rules)
   const added = Array.isArray(given) ? given : []
   if (op === 'replace') return added
   const merged = mergeElements(elements, added)
-  return demoted(merged, primariesOf(added, attribute, at), merged)
+  return mergeElements([], demoted(merged, primariesOf(added, attribute, at), merged))
 }
 
 /** Removes the elements that a value list names: those that hold all that one of its items says. */
@@ -208,20 +237,29 @@ function withoutValues(
     const read = readSingle(attribute, wrapped, at, rules)
     return read === undefined ? [] : [read]
   })
-  return elements.filter((element) => !items.some((item) => says(element, item)))
+  return elements.filter((element) => !items.some((item) => says(attribute, element, item)))
 }
 
-function says(element: JsonValue, item: JsonValue): boolean {
-  if (!isJsonObject(item) || !isJsonObject(element)) return sameValue(element, item)
+function says(attribute: Attribute, element: JsonValue, item: JsonValue): boolean {
+  if (!isJsonObject(item) || !isJsonObject(element)) return equals(attribute, element, item)
   // The value identifies an element; only without one does the rest of what is said count.
-  if (item['value'] !== undefined) {
-    const type = item['type']
-    return (
-      sameValue(element['value'], item['value']) &&
-      (type === undefined || sameValue(element['type'], type))
-    )
-  }
-  return Object.entries(item).every(([name, held]) => sameValue(element[name], held))
+  const names = item['value'] === undefined ? Object.keys(item) : ['value', 'type']
+  return names.every((name) => {
+    const held = item[name]
+    return held === undefined || equals(attribute.subs.get(name.toLowerCase()), element[name], held)
+  })
+}
+
+/** Whether an attribute's two values are one to a client: case counts where it is caseExact. */
+function equals(
+  attribute: Attribute | undefined,
+  left: JsonValue | undefined,
+  right: JsonValue,
+): boolean {
+  const isText = attribute?.type === 'string' && !attribute.caseExact
+  if (!isText || typeof left !== 'string' || typeof right !== 'string')
+    return sameValue(left, right)
+  return fold(left) === fold(right)
 }
 
 function patchSelected(
@@ -251,13 +289,42 @@ function patchSelected(
       const object = isJsonObject(element) ? element : {}
       if (sub) return withSub(object, attribute, sub, raw, assignment, rules)
       const given = requireElement(attribute, raw, assignment, rules)
-      return op === 'add' ? { ...object, ...given } : given
+      const fixed = membersOf(object, (name) => isImmutable(attribute, name))
+      requireUnchanged(attribute, fixed, given, assignment)
+      if (op === 'add') return { ...object, ...given }
+      // What the path says of the element holds on, or the same request would not find it again.
+      const named = membersOf(object, (name) =>
+        selection.seed?.some(({ sub }) => sub.name === name),
+      )
+      return { ...fixed, ...named, ...given }
     })
   }
-  const kept = next.filter((element, index) => !isHusk(element) || element === elements[index])
+  const before = new Set(elements)
+  const kept = clears ? next.filter((element) => before.has(element) || !isHusk(element)) : next
   if (!attribute.multiValued) return kept[0]
-  const touched = next.filter((element, index) => element !== elements[index])
+  const touched = next.filter((element) => !before.has(element))
   return mergeElements([], demoted(kept, primariesOf(touched, attribute, assignment.at), touched))
+}
+
+const membersOf = (
+  object: JsonObject,
+  isWanted: (name: string) => boolean | undefined,
+): JsonObject => Object.fromEntries(Object.entries(object).filter(([name]) => isWanted(name)))
+
+const isImmutable = (attribute: Attribute, name: string): boolean =>
+  attribute.subs.get(name.toLowerCase())?.mutability === 'immutable'
+
+function requireUnchanged(
+  attribute: Attribute,
+  fixed: JsonObject,
+  given: JsonObject,
+  { at }: Assignment,
+): void {
+  for (const [name, held] of Object.entries(fixed)) {
+    if (given[name] === undefined || sameValue(held, given[name])) continue
+    const path = `${attribute.name}.${name}`
+    throw ScimError.of('mutability', `${at}: ${path} is immutable and has a value`)
+  }
 }
 
 /** An element of which a PATCH has left nothing but its type: it says nothing any more. */
@@ -273,7 +340,7 @@ function requireElement(
   rules: Rules,
 ): JsonObject {
   const single = Array.isArray(raw) && raw.length === 1 ? (raw[0] ?? null) : raw
-  const given = readSingle(attribute, single, at, rules)
+  const given = readSingle(attribute, single, `${at}: ${attribute.name}`, rules)
   if (isJsonObject(given)) return given
   throw ScimError.of('invalidValue', `${at}.value: found ${shown(raw)}, expected an object`)
 }
@@ -285,22 +352,24 @@ function requireElement(
 function newElement(
   path: AttributePath,
   assignment: Assignment,
-  { seed }: Selection,
+  { seed, matches }: Selection,
   raw: JsonValue,
   rules: Rules,
 ): JsonObject {
   const { attribute, sub } = path
   const { op, at } = assignment
   const mayCreate = op === 'add' || (rules.tolerances.createOnReplace && seed?.every(isCanonical))
-  if (!seed || !mayCreate || !attribute.multiValued) {
-    throw ScimError.of(
-      'noTarget',
-      `${at}: no element of ${attribute.name} matches the filter of the path`,
-    )
-  }
-  const seeded: JsonObject = Object.fromEntries(seed.map(({ sub, value }) => [sub.name, value]))
-  if (sub) return withSub(seeded, attribute, sub, raw, assignment, rules)
-  return { ...seeded, ...requireElement(attribute, raw, assignment, rules) }
+  const noTarget = `${at}: no element of ${attribute.name} matches the filter of the path`
+  if (!seed || !mayCreate || !attribute.multiValued) throw ScimError.of('noTarget', noTarget)
+  const terms = Object.fromEntries(seed.map(({ sub, value }) => [sub.name, value]))
+  const read = readSingle(attribute, terms, at, rules)
+  const seeded = isJsonObject(read) ? read : {}
+  const element = sub
+    ? withSub(seeded, attribute, sub, raw, assignment, rules)
+    : { ...seeded, ...requireElement(attribute, raw, assignment, rules) }
+  // What contradicts its own path, or asks for what the server derives, makes no such element.
+  if (matches(element)) return element
+  throw ScimError.of('noTarget', `${noTarget}, nor would the new one`)
 }
 
 function isCanonical({ sub, value }: { sub: Attribute; value: JsonValue }): boolean {

@@ -11,7 +11,7 @@ import type { AttributePath, ResourceType } from '../registry.ts'
 import type { Attribute, Schema } from '../schema.ts'
 import type { Rules } from '../tolerance.ts'
 import { URN } from '../urns.ts'
-import { coerced, isJsonObject, type JsonObject, memberOf, shown } from '../value.ts'
+import { coerced, isJsonObject, type JsonObject, memberOf, readValue, shown } from '../value.ts'
 import type { Assignment, PatchOp, Selection } from './assignment.ts'
 
 /**
@@ -87,7 +87,23 @@ function readOperation(
   if (target.kind === 'extension' && op !== 'remove') {
     return readMembers(type, op, value ?? null, at, rules, target.extension)
   }
-  return [{ op, target, selection, value, at }]
+  return [{ op, target, selection, value: bare(op, target, value, rules), at }]
+}
+
+/**
+ * A simple value out of the list that some clients wrap it in: here already, since a password is
+ * hashed before the operation is applied, and must not be missed.
+ */
+function bare(
+  op: PatchOp,
+  target: Assignment['target'],
+  value: JsonValue | undefined,
+  rules: Rules,
+): JsonValue | undefined {
+  if (op === 'remove' || target.kind === 'extension' || !Array.isArray(value)) return value
+  const { leaf } = target
+  if (leaf.multiValued || leaf.type === 'complex') return value
+  return readValue(leaf, value, target.text, rules) ?? null
 }
 
 /** An operation without a path: its value holds the attributes. RFC 7644 section 3.5.2.1. */
@@ -118,7 +134,8 @@ function readMembers(
   rules: Rules,
   extension: Schema | undefined,
 ): Assignment[] {
-  if (value === null && extension)
+  if (value === null && extension) {
+    if (op === 'add') return []
     return [
       {
         op: 'remove',
@@ -128,6 +145,7 @@ function readMembers(
         at,
       },
     ]
+  }
   if (!isJsonObject(value)) {
     throw ScimError.of(
       'invalidValue',
@@ -148,7 +166,7 @@ function readMembers(
     if (target.kind === 'extension')
       return readMembers(type, op, held, place, rules, target.extension)
     if (isReadOnly(target)) return []
-    return [{ op, target, selection, value: held, at: place }]
+    return [{ op, target, selection, value: bare(op, target, held, rules), at: place }]
   })
 }
 
@@ -164,9 +182,13 @@ function findMember(
   const isAstray = plain?.kind === 'attribute' && plain.extension && !extension
   if (isAstray && !name.includes(':')) return undefined
   const isName = plain?.kind === 'extension' || (plain?.sub === undefined && !name.includes(':'))
-  if (plain && (isName || rules.tolerances.pathsAsKeys))
-    return { target: plain, selection: undefined }
-  if (!name.includes('[') || !rules.tolerances.pathsAsKeys) return undefined
+  const isPath = plain ? !isName : name.includes('[')
+  // Not ignored as unknown names are: whoever sends it would be told that it has been done.
+  if (isPath && !rules.tolerances.pathsAsKeys) {
+    throw ScimError.of('invalidPath', `${at}: found a path as a key, expected an attribute`)
+  }
+  if (plain) return { target: plain, selection: undefined }
+  if (!isPath) return undefined
   return readTarget(type, extension ? `${extension.id}:${name}` : name, at, rules)
 }
 
@@ -214,7 +236,9 @@ function seedOf(attribute: Attribute, filter: Filter, rules: Rules): Selection['
   if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.value === null)
     return undefined
   const sub = attribute.subs.get(filter.path.text.toLowerCase())
-  return sub && [{ sub, value: coerced(sub, filter.value, rules) }]
+  if (!sub) return undefined
+  const value = coerced(sub, filter.value, rules)
+  return [{ sub, value: sub.multiValued ? [value] : value }]
 }
 
 const isReadOnly = ({ attribute, sub }: AttributePath): boolean =>

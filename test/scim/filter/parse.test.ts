@@ -1,4 +1,7 @@
-/** What filters and PATCH paths mean, what is refused, and where: our own rules, then others' vectors. */
+/**
+ * What filters and PATCH paths mean, what is refused, and where: our own rules, then others'
+ * vectors.
+ */
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

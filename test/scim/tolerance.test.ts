@@ -1,0 +1,253 @@
+/** Each tolerance by name: understood as its row says where it is on, refused where it is off. */
+
+import { describe, expect, test } from 'bun:test'
+import { ScimError } from '../../src/scim/error.ts'
+import type { JsonValue } from '../../src/scim/json.ts'
+import { readDraft } from '../../src/scim/resource.ts'
+import { MODES, type Rules, TOLERANCES, type Tolerance } from '../../src/scim/tolerance.ts'
+import { requireValid } from '../../src/scim/validate.ts'
+import type { JsonObject } from '../../src/scim/value.ts'
+import {
+  CHECKS,
+  documentFor,
+  ENTERPRISE,
+  groupTypeOf,
+  INTEROP,
+  patchBody,
+  patched,
+  RFC,
+  rulesWith,
+  USER,
+  userTypeOf,
+  WIDGET,
+  widgetTypeOf,
+} from './given.ts'
+
+const STORED = {
+  userName: 'ann',
+  title: 'Clerk',
+  emails: [{ value: 'a' }, { value: 'b', type: 'home' }],
+}
+
+/** What a POST stores, without schemas. */
+function posted(rules: Rules, body: JsonObject, type = userTypeOf): JsonObject {
+  const { document } = readDraft(type, body, rules)
+  requireValid(CHECKS, type, document)
+  const { schemas: _, ...rest } = document
+  return rest
+}
+
+const user = (rules: Rules, body: JsonObject): JsonObject =>
+  posted(rules, { schemas: [USER], userName: 'ann', ...body })
+
+const widget = (rules: Rules, body: JsonObject): JsonObject =>
+  posted(rules, { schemas: [WIDGET], code: 'w', ...body }, widgetTypeOf)
+
+/** What a PATCH leaves of the stored user. */
+function patchedUser(rules: Rules, ...operations: readonly JsonValue[]): JsonObject {
+  const body = patchBody(...operations)
+  const { schemas: _, ...rest } = patched(
+    userTypeOf,
+    documentFor(userTypeOf, STORED),
+    body,
+    rules,
+  ).document
+  return rest
+}
+
+/** What is sent, and what is stored where the tolerance is on. */
+interface Case {
+  readonly send: (rules: Rules) => JsonValue
+  readonly understood: JsonValue
+}
+
+const CASES: Record<Tolerance, readonly Case[]> = {
+  missingSchemas: [
+    { send: (rules) => posted(rules, { userName: 'ann' }), understood: { userName: 'ann' } },
+    {
+      send: (rules) => {
+        const body = { Operations: [{ op: 'remove', path: 'title' }] }
+        return patched(
+          userTypeOf,
+          documentFor(userTypeOf, { userName: 'ann', title: 'x' }),
+          body,
+          rules,
+        ).document
+      },
+      understood: { schemas: [USER], userName: 'ann' },
+    },
+  ],
+  unknownSchemas: [
+    {
+      send: (rules) =>
+        posted(rules, { schemas: [USER, 'urn:scim:schemas:core:1.0'], userName: 'ann' }),
+      understood: { userName: 'ann' },
+    },
+  ],
+  unknownAttributes: [
+    { send: (rules) => user(rules, { foo: 1 }), understood: { userName: 'ann' } },
+    { send: (rules) => user(rules, { 'urn:x:y': {} }), understood: { userName: 'ann' } },
+    {
+      send: (rules) => user(rules, { name: { givenName: 'A', foo: 1 } }),
+      understood: { userName: 'ann', name: { givenName: 'A' } },
+    },
+    { send: (rules) => user(rules, { [ENTERPRISE]: { foo: 1 } }), understood: { userName: 'ann' } },
+    { send: (rules) => patchedUser(rules, { op: 'add', value: { foo: 1 } }), understood: STORED },
+  ],
+  emptyOperations: [{ send: (rules) => patchedUser(rules), understood: STORED }],
+  booleanStrings: [
+    {
+      send: (rules) => user(rules, { active: 'True' }),
+      understood: { userName: 'ann', active: true },
+    },
+    {
+      send: (rules) => patchedUser(rules, { op: 'replace', path: 'active', value: 'False' }),
+      understood: { ...STORED, active: false },
+    },
+    {
+      send: (rules) => patchedUser(rules, { op: 'remove', path: 'emails[primary ne "True"]' }),
+      understood: { userName: 'ann', title: 'Clerk' },
+    },
+  ],
+  numericStrings: [
+    { send: (rules) => widget(rules, { count: '7' }), understood: { code: 'w', count: 7 } },
+    { send: (rules) => widget(rules, { ratio: '-1.5e2' }), understood: { code: 'w', ratio: -150 } },
+  ],
+  emptyStrings: [
+    {
+      send: (rules) => patchedUser(rules, { op: 'replace', path: 'emails', value: '' }),
+      understood: { userName: 'ann', title: 'Clerk' },
+    },
+    {
+      send: (rules) => user(rules, { emails: '' }),
+      understood: { userName: 'ann' },
+    },
+  ],
+  stringForComplex: [
+    {
+      send: (rules) => user(rules, { [ENTERPRISE]: { manager: 'm' } }),
+      understood: { userName: 'ann', [ENTERPRISE]: { manager: { value: 'm' } } },
+    },
+    {
+      send: (rules) =>
+        posted(
+          rules,
+          { schemas: [groupTypeOf.schema.id], displayName: 'g', members: ['u1'] },
+          groupTypeOf,
+        ),
+      understood: { displayName: 'g' },
+    },
+  ],
+  listForSingular: [
+    {
+      send: (rules) => user(rules, { name: [{ givenName: 'A' }] }),
+      understood: { userName: 'ann', name: { givenName: 'A' } },
+    },
+    {
+      send: (rules) =>
+        patchedUser(rules, { op: 'replace', path: 'title', value: [{ $ref: null, value: 'X' }] }),
+      understood: { ...STORED, title: 'X' },
+    },
+  ],
+  objectForList: [
+    {
+      send: (rules) => user(rules, { emails: { value: 'a' } }),
+      understood: { userName: 'ann', emails: [{ value: 'a' }] },
+    },
+  ],
+  pathsAsKeys: [
+    {
+      send: (rules) => patchedUser(rules, { op: 'add', value: { 'name.givenName': 'A' } }),
+      understood: { ...STORED, name: { givenName: 'A' } },
+    },
+    {
+      send: (rules) =>
+        patchedUser(rules, { op: 'add', value: { [`${ENTERPRISE}:division`]: 'D' } }),
+      understood: { ...STORED, [ENTERPRISE]: { division: 'D' } },
+    },
+    {
+      send: (rules) =>
+        patchedUser(rules, { op: 'add', value: { 'emails[type eq "home"].display': 'D' } }),
+      understood: {
+        ...STORED,
+        emails: [{ value: 'a' }, { value: 'b', display: 'D', type: 'home' }],
+      },
+    },
+  ],
+  pathlessPatch: [
+    {
+      send: (rules) => patchedUser(rules, { op: 'add', value: { title: 'X' } }),
+      understood: { ...STORED, title: 'X' },
+    },
+  ],
+  removeByValue: [
+    {
+      send: (rules) =>
+        patchedUser(rules, { op: 'Remove', path: 'emails', value: [{ value: 'a' }] }),
+      understood: { ...STORED, emails: [{ value: 'b', type: 'home' }] },
+    },
+    {
+      send: (rules) => {
+        const body = patchBody({ op: 'Remove', path: 'members', value: [{ value: 'u1' }] })
+        const before = documentFor(groupTypeOf, { displayName: 'g' })
+        const [edit] = patched(groupTypeOf, before, body, rules).links
+        return edit?.op === 'remove' ? [...edit.ids] : null
+      },
+      understood: ['u1'],
+    },
+  ],
+  createOnReplace: [
+    {
+      send: (rules) =>
+        patchedUser(rules, { op: 'replace', path: 'emails[type eq "work"].value', value: 'w' }),
+      understood: { ...STORED, emails: [...STORED.emails, { value: 'w', type: 'work' }] },
+    },
+  ],
+}
+
+/** What comes of a request: what is stored, or the word "refused". */
+function outcome({ send }: Case, rules: Rules): JsonValue {
+  try {
+    return send(rules)
+  } catch (error) {
+    if (error instanceof ScimError && error.status === 400) return 'refused'
+    throw error
+  }
+}
+
+describe.each(Object.keys(TOLERANCES) as Tolerance[])('%s', (name) => {
+  const cases = CASES[name].map((one, index) => [index, one] as const)
+
+  test.each(cases)('is understood where it is on (%d)', (_, one) => {
+    expect(outcome(one, INTEROP)).toEqual(one.understood)
+    expect(outcome(one, rulesWith({ [name]: true }))).toEqual(one.understood)
+  })
+
+  test.each(cases)('is refused where it is off (%d)', (_, one) => {
+    expect(outcome(one, rulesWith({ [name]: false }))).toBe('refused')
+  })
+
+  test('says what is sent, what is understood, and who sends it', () => {
+    const { sent, understood, source } = TOLERANCES[name]
+    for (const text of [sent, understood, source]) expect(text.length).toBeGreaterThan(5)
+  })
+})
+
+test('the modes are presets over all switches', () => {
+  const names = Object.keys(TOLERANCES).sort()
+  for (const preset of Object.values(MODES)) expect(Object.keys(preset).sort()).toEqual(names)
+  expect(Object.values(MODES.interop)).not.toContain(false)
+  const kept = names.filter((name) => MODES.rfc[name as Tolerance])
+  expect(kept).toEqual(['pathlessPatch', 'unknownAttributes'])
+})
+
+test('without emptyStrings an empty string is a value, to be kept', () => {
+  expect(user(RFC, { title: '' })).toEqual({ userName: 'ann', title: '' })
+  expect(user(INTEROP, { title: '' })).toEqual({ userName: 'ann' })
+  const kept = patchedUser(rulesWith({ emptyStrings: false }), {
+    op: 'replace',
+    path: 'title',
+    value: '',
+  })
+  expect(kept).toEqual({ ...STORED, title: '' })
+})
