@@ -3,17 +3,20 @@
 import { ScimError } from '../scim/error.ts'
 import { type JsonValue, readJson } from '../scim/json.ts'
 import { BODY_BYTES_MAX } from '../scim/limits.ts'
+import { Abandoned } from '../store/slices.ts'
 
 const MEDIA_TYPES = ['application/scim+json', 'application/json']
 
 /**
  * Reads the body of a POST, PUT or PATCH. A request without Content-Type is taken to be SCIM.
  *
- * @throws ScimError 415 for another media type, 413 for too long a body, invalidSyntax for no JSON
+ * @throws ScimError 415 for another media type or a compressed body, 413 for too long a body,
+ *   invalidSyntax for no JSON
  */
 export async function readBody(request: Request): Promise<JsonValue> {
   requireMediaType(request.headers.get('content-type'))
-  return readJson(await readBytes(request))
+  requirePlain(request.headers.get('content-encoding'))
+  return readJson(await readBytes(request).catch(cutOff))
 }
 
 function requireMediaType(contentType: string | null): void {
@@ -23,6 +26,14 @@ function requireMediaType(contentType: string | null): void {
     415,
     `Content-Type: found "${mediaType}", expected ${MEDIA_TYPES.join(' or ')}`,
   )
+}
+
+/** RFC 9110 section 8.4: nothing is unpacked here, so that what was counted is what is read. */
+function requirePlain(contentEncoding: string | null): void {
+  const coding = contentEncoding?.trim().toLowerCase()
+  if (!coding || coding === 'identity') return
+  const detail = `Content-Encoding: found "${coding}", expected a body as it is`
+  throw ScimError.status(415, detail, { 'Accept-Encoding': 'identity' })
 }
 
 /**
@@ -41,6 +52,12 @@ async function readBytes(request: Request): Promise<Uint8Array> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
+}
+
+/** Whatever else ends the reading of a body is its client's doing. */
+function cutOff(error: unknown): never {
+  if (error instanceof ScimError) throw error
+  throw new Abandoned('the body was cut off')
 }
 
 const tooLarge = (length: number): ScimError =>

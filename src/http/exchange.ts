@@ -2,7 +2,7 @@
 
 import type { AnyElysia } from 'elysia'
 import { type Actor, requireScope, unauthorized } from '../auth/actor.ts'
-import { type BearerCheck, DEFAULT_TENANT, tokenIn } from '../auth/bearer.ts'
+import { type BearerCheck, DEFAULT_TENANT, isBearer, tokenIn } from '../auth/bearer.ts'
 import type { Log } from '../log.ts'
 import type { Context, Service } from '../operations/context.ts'
 import { ScimError } from '../scim/error.ts'
@@ -159,7 +159,7 @@ function tenantOf({ params, request }: Raw): string {
   if (!params || !('tenant' in params)) return DEFAULT_TENANT
   const { tenant } = params
   if (tenant && tenant !== DEFAULT_TENANT) return tenant
-  throw unauthorized(request.headers.has('authorization'))
+  throw unauthorized(isBearer(request.headers.get('authorization')))
 }
 
 /** Who asks, for a path that needs a credential of this very tenant. */
@@ -167,7 +167,7 @@ function enter(wire: Wire, request: Request, tenant: string): Actor {
   const token = tokenIn(request.headers.get('authorization'))
   const actor = token === undefined ? undefined : wire.check(token, wire.service.now())
   if (actor?.tenant === tenant) return actor
-  throw unauthorized(request.headers.has('authorization'))
+  throw unauthorized(isBearer(request.headers.get('authorization')))
 }
 
 /** Who asks, for discovery: anybody, but a credential that is given has to be good. */
@@ -193,7 +193,10 @@ function askOf(
   const context: Context = {
     ...service,
     baseUrl,
-    signal: request.signal,
+    // Making a signal costs as much as reading a resource; only long work looks at it.
+    get signal() {
+      return request.signal
+    },
     get store() {
       if (!lease) throw new Error('discovery asks for a store')
       return lease.store

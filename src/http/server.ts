@@ -176,9 +176,18 @@ function describe(answer: (discovery: Discovery) => Response): Handlers {
     isPublic: true,
     GET: async (ask: Ask) => {
       if (ask.query.has('filter')) throw ScimError.status(403, 'discovery takes no filter')
-      return answer(ask.discovery())
+      return revalidated(answer(ask.discovery()), ask.header('if-none-match'))
     },
   }
+}
+
+/** The same answer with a tag of its text, or 304 where the client holds it already. */
+async function revalidated(reply: Response, ifNoneMatch: string | undefined): Promise<Response> {
+  const text = await reply.text()
+  const tag = `W/"${Bun.hash(text).toString(36)}"`
+  if (isKnown(tag, ifNoneMatch)) return notModifiedReply(tag)
+  reply.headers.set('ETag', tag)
+  return new Response(text, { headers: reply.headers })
 }
 
 /**

@@ -7,9 +7,11 @@ import { type BulkFault, type BulkOperation, bulkIdIn, readBulk, withIds } from 
 import { errorBody, ScimError } from '../scim/error.ts'
 import { etagOf } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
+import { LINKS_PER_COMMIT_MAX } from '../scim/limits.ts'
+import type { ResourceType } from '../scim/registry.ts'
 import { URN } from '../scim/urns.ts'
 import type { JsonObject } from '../scim/value.ts'
-import { Abandoned, nextTurn } from '../store/slices.ts'
+import { Abandoned, nextTurn, slicer } from '../store/slices.ts'
 import type { Change, Stored } from '../store/store.ts'
 import { type Context, locationOf } from './context.ts'
 import { createChange } from './create.ts'
@@ -21,92 +23,99 @@ import { replace } from './replace.ts'
 interface Task {
   /** Its references to bulkIds have been replaced by ids. */
   operation: BulkOperation
-  /** The id of the resource: minted beforehand for a POST. */
-  readonly id: () => string
+  /** What is wrong with it before it is tried. */
+  fault: ScimError | undefined
+  /** The id of the resource: minted beforehand for a POST; undefined for a path to nothing. */
+  id: string | undefined
   /** The POST operations that this one refers to. */
-  readonly needs: Task[]
+  readonly needs: Set<Task>
   outcome: Outcome | undefined
 }
 
 type Outcome = { readonly status: 200 | 201 | 204; readonly stored: Stored | undefined } | ScimError
 
-/** The body of the response: a result for each operation that was processed, in request order. */
+/**
+ * The body of the response: a result for each operation that was processed, in request order. One
+ * that another needed is processed with it, and may so be among them after the end was reached.
+ */
 export async function bulk(context: Context, body: JsonValue): Promise<JsonObject> {
   const { failOnErrors, operations } = readBulk(context.registry, body)
-  const tasks = tasksOf(context, operations)
+  const tasks = await tasksOf(context, operations)
   const results: JsonObject[] = []
   let errors = 0
   for (const [index, operation] of operations.entries()) {
-    if (errors >= failOnErrors) break
-    if (context.signal?.aborted) throw new Abandoned('the client has gone')
+    const isOver = errors >= failOnErrors
     const task = tasks.get(index)
-    if (task && !task.outcome) await carryOut(context, task)
-    const isFailed = !task || task.outcome instanceof ScimError
-    if (isFailed) errors++
-    results.push('fault' in operation ? faultResult(operation) : resultOf(context, task as Task))
+    if ('fault' in operation) {
+      if (isOver) continue
+      errors++
+      results.push(faultResult(context, operation))
+    } else if (task) {
+      if (context.signal?.aborted) throw new Abandoned('the client has gone')
+      if (!isOver && !task.outcome) errors += await carryOut(context, task)
+      if (task.outcome) results.push(resultOf(context, task, task.outcome))
+    }
     await nextTurn()
   }
   return { schemas: [URN.bulkResponse], Operations: results }
 }
 
 /** The operations that can be tried, each with those that it needs done before or with it. */
-function tasksOf(
+async function tasksOf(
   context: Context,
   operations: readonly (BulkOperation | BulkFault)[],
-): Map<number, Task> {
+): Promise<Map<number, Task>> {
+  const pause = slicer(context.signal)
   const tasks = new Map<number, Task>()
   const byBulkId = new Map<string, Task>()
   for (const [index, operation] of operations.entries()) {
     if ('fault' in operation) continue
-    const minted = operation.method === 'POST' ? context.newId() : undefined
-    const id = () => minted ?? pathId(operation.id ?? '', byBulkId)
-    const task: Task = { operation, id, needs: [], outcome: undefined }
+    const id = operation.method === 'POST' ? context.newId() : operation.id
+    const task: Task = { operation, fault: undefined, id, needs: new Set(), outcome: undefined }
     tasks.set(index, task)
     if (operation.method === 'POST' && operation.bulkId !== undefined) {
       byBulkId.set(operation.bulkId, task)
     }
   }
   for (const task of tasks.values()) {
-    try {
-      const need = (bulkId: string) => {
-        const needed = requireTask(bulkId, byBulkId)
-        if (!task.needs.includes(needed)) task.needs.push(needed)
-        return needed.id()
-      }
-      const { operation } = task
-      const inPath = operation.id === undefined ? undefined : bulkIdIn(operation.id)
-      if (inPath !== undefined) need(inPath)
-      task.operation = { ...operation, data: withIds(operation, need) }
-    } catch (error) {
-      task.outcome = requireScimError(error)
+    const { operation } = task
+    // All of its needs count, also those behind a reference to nothing: they tell a circle.
+    const found = (bulkId: string): Task | undefined => {
+      const needed = byBulkId.get(bulkId)
+      if (needed) task.needs.add(needed)
+      else task.fault ??= unknownBulkId(bulkId)
+      return needed
     }
+    const inPath = operation.id === undefined ? undefined : bulkIdIn(operation.id)
+    if (inPath !== undefined) task.id = found(inPath)?.id
+    const data = withIds(operation, (bulkId) => found(bulkId)?.id ?? bulkId)
+    task.operation = { ...operation, data }
+    await pause()
   }
   return tasks
 }
 
-const pathId = (id: string, byBulkId: ReadonlyMap<string, Task>): string => {
-  const bulkId = bulkIdIn(id)
-  return bulkId === undefined ? id : requireTask(bulkId, byBulkId).id()
-}
-
-function requireTask(bulkId: string, byBulkId: ReadonlyMap<string, Task>): Task {
-  const task = byBulkId.get(bulkId)
-  if (task) return task
-  throw ScimError.of('invalidValue', `no POST of this request has the bulkId "${bulkId}"`)
-}
+const unknownBulkId = (bulkId: string): ScimError =>
+  ScimError.of('invalidValue', `no POST of this request has the bulkId "${bulkId}"`)
 
 function requireScimError(error: unknown): ScimError {
   if (error instanceof ScimError) return error
   throw error
 }
 
-/** Carries an operation out after those that it needs; a circle of them in one commit. */
-async function carryOut(context: Context, task: Task): Promise<void> {
+/**
+ * Carries an operation out after those that it needs; a circle of them in one commit. Tells how
+ * many of them have failed.
+ */
+async function carryOut(context: Context, task: Task): Promise<number> {
+  let errors = 0
   for (const circle of inOrder(task)) {
     const [only] = circle
-    if (only && circle.length === 1 && !only.needs.includes(only)) await single(context, only)
+    if (only && circle.length === 1 && !only.needs.has(only)) await single(context, only)
     else await together(context, circle)
+    errors += circle.filter(({ outcome }) => outcome instanceof ScimError).length
   }
+  return errors
 }
 
 /**
@@ -118,6 +127,7 @@ function inOrder(task: Task): Task[][] {
   const indexes = new Map<Task, number>()
   const lows = new Map<Task, number>()
   const open: Task[] = []
+  const closed = new Set<Task>()
   const visit = (one: Task): void => {
     const index = indexes.size
     indexes.set(one, index)
@@ -126,10 +136,12 @@ function inOrder(task: Task): Task[][] {
     for (const needed of one.needs) {
       if (needed.outcome) continue
       if (!indexes.has(needed)) visit(needed)
-      if (open.includes(needed)) lows.set(one, Math.min(low(one), low(needed)))
+      if (!closed.has(needed)) lows.set(one, Math.min(low(one), low(needed)))
     }
     if (low(one) !== index) return
-    circles.push(open.splice(open.indexOf(one)))
+    const circle = open.splice(open.lastIndexOf(one))
+    for (const member of circle) closed.add(member)
+    circles.push(circle)
   }
   const low = (one: Task): number => lows.get(one) ?? 0
   visit(task)
@@ -139,13 +151,12 @@ function inOrder(task: Task): Task[][] {
 async function single(context: Context, task: Task): Promise<void> {
   const { method, type, data, version } = task.operation
   task.outcome = await attempt(async () => {
-    requireDone(task)
+    const id = requireReady(task)
     if (method === 'POST') {
-      const change = await createChange(context, type, data, task.id())
+      const change = await createChange(context, type, data, id)
       const [created] = await context.store.commit([change], context.origin)
       return { status: 201, stored: created?.stored }
     }
-    const id = task.id()
     if (method === 'PUT') {
       return { status: 200, stored: await replace(context, type, id, data, version) }
     }
@@ -157,42 +168,64 @@ async function single(context: Context, task: Task): Promise<void> {
   })
 }
 
-/** What an operation needs has to be there; it is not tried when that has failed. */
-function requireDone({ needs }: Task): void {
-  const failed = needs.find(({ outcome }) => outcome instanceof ScimError)
-  if (!failed) return
-  throw ScimError.of('invalidValue', `the operation "${failed.operation.bulkId}" has failed`)
+/** Its id. What an operation needs has to be there; it is not tried when that has failed. */
+function requireReady({ fault, needs, id }: Task): string {
+  if (fault) throw fault
+  for (const { outcome, operation } of needs) {
+    if (!(outcome instanceof ScimError)) continue
+    throw ScimError.of('invalidValue', `the operation "${operation.bulkId}" has failed`)
+  }
+  if (id === undefined) throw new Error('a bulk operation has no id')
+  return id
 }
 
 /** Resources that refer to each other: all of them are created, or none. */
 async function together(context: Context, circle: readonly Task[]): Promise<void> {
   const changes: Change[] = []
-  for (const task of circle) {
-    const outcome = await attempt(async () => {
-      requireDone(task)
-      changes.push(await createChange(context, task.operation.type, task.operation.data, task.id()))
-      return { status: 201, stored: undefined }
-    })
-    if (outcome instanceof ScimError) return failAll(circle, task, outcome)
-  }
-  const committed = await attempt(async () => {
-    const all = await context.store.commit(changes, context.origin)
+  const pause = slicer(context.signal)
+  /** The one that is being worked on, or was decided on last: what fails, fails for it. */
+  let culprit: Task | undefined
+  const outcome = await attempt(async () => {
+    for (const task of circle) {
+      culprit = task
+      const { type, data } = task.operation
+      const change = await createChange(context, type, data, requireReady(task))
+      const decide: Change['decide'] = (current, facts) => {
+        culprit = task
+        return change.decide(current, facts)
+      }
+      changes.push({ ...change, decide })
+      await pause()
+    }
+    culprit = undefined
+    requireFewLinks(changes)
+    const committed = await context.store.commit(changes, context.origin)
     for (const [place, task] of circle.entries()) {
-      task.outcome = { status: 201, stored: all[place]?.stored }
+      task.outcome = { status: 201, stored: committed[place]?.stored }
     }
     return { status: 201, stored: undefined }
   })
-  if (committed instanceof ScimError) failAll(circle, undefined, committed)
+  if (outcome instanceof ScimError) failAll(circle, culprit, outcome)
 }
 
+/** The others fail for a conflict; unless all of them are concerned, as when the disk is full. */
 function failAll(circle: readonly Task[], culprit: Task | undefined, error: ScimError): void {
   const names = circle.map(({ operation }) => `"${operation.bulkId}"`).join(', ')
+  const isOfOne = error.status === 400 || error.status === 409
   for (const task of circle) {
-    const isOwn = culprit === undefined || task === culprit
-    task.outcome = isOwn
-      ? error
-      : ScimError.status(409, `${names} refer to each other, and one of them failed`)
+    task.outcome =
+      !culprit || task === culprit || !isOfOne
+        ? error
+        : ScimError.status(409, `${names} refer to each other, and one of them failed`)
   }
+}
+
+/** Section 3.7.1 lets a server give up. Links of one resource are written in slices, if many. */
+function requireFewLinks(changes: readonly Change[]): void {
+  const links = changes.reduce((sum, { mentions }) => sum + mentions.length, 0)
+  if (changes.length === 1 || links <= LINKS_PER_COMMIT_MAX) return
+  const found = `${changes.length} operations refer to each other and link to ${links} resources`
+  throw ScimError.status(409, `${found}, expected at most ${LINKS_PER_COMMIT_MAX}; link them later`)
 }
 
 async function attempt(work: () => Promise<Outcome>): Promise<Outcome> {
@@ -203,47 +236,40 @@ async function attempt(work: () => Promise<Outcome>): Promise<Outcome> {
   }
 }
 
-const faultResult = ({ method, bulkId, fault }: BulkFault): JsonObject => ({
-  ...(method === undefined ? {} : { method }),
-  ...(bulkId === undefined ? {} : { bulkId }),
-  ...errorResult(fault),
-})
+function faultResult(context: Context, { method, bulkId, place, fault }: BulkFault): JsonObject {
+  return {
+    ...(method === undefined ? {} : { method }),
+    ...(bulkId === undefined ? {} : { bulkId }),
+    ...(place ? locationMember(context, place.type, place.id) : {}),
+    ...errorResult(fault),
+  }
+}
 
 const errorResult = ({ status, scimType, message }: ScimError): JsonObject => ({
   status: String(status),
   response: errorBody(status, scimType, message),
 })
 
-function resultOf(context: Context, { operation, outcome, id }: Task): JsonObject {
+function resultOf(context: Context, { operation, id }: Task, outcome: Outcome): JsonObject {
   const { method, bulkId, type } = operation
   const head = { method, ...(bulkId === undefined ? {} : { bulkId }) }
-  if (!outcome) throw new Error('a bulk operation was passed over')
   if (outcome instanceof ScimError) {
-    const isPost = method === 'POST'
-    return {
-      ...head,
-      ...(isPost ? {} : locationMember(context, type, id)),
-      ...errorResult(outcome),
-    }
+    const place = method === 'POST' ? {} : locationMember(context, type, id)
+    return { ...head, ...place, ...errorResult(outcome) }
   }
   const { stored, status } = outcome
   return {
     ...head,
     ...(stored ? { version: etagOf(stored.version) } : {}),
-    location: locationOf(context, type, id()),
+    ...locationMember(context, type, id),
     status: String(status),
   }
 }
 
-/** The location of a failed operation; one that refers to nothing has none. */
-function locationMember(
+/** Where the resource is; an operation on what is nowhere tells no location. */
+const locationMember = (
   context: Context,
-  type: BulkOperation['type'],
-  id: () => string,
-): JsonObject {
-  try {
-    return { location: locationOf(context, type, id()) }
-  } catch {
-    return {}
-  }
-}
+  type: ResourceType,
+  id: string | undefined,
+): JsonObject =>
+  id === undefined || bulkIdIn(id) !== undefined ? {} : { location: locationOf(context, type, id) }

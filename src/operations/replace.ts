@@ -4,7 +4,8 @@ import { documentOf } from '../scim/document.ts'
 import { requireMatch } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
 import type { ResourceType } from '../scim/registry.ts'
-import { type Document, type Draft, readDraft, rearrange } from '../scim/resource.ts'
+import { type Document, type Draft, isAssigned, readDraft, rearrange } from '../scim/resource.ts'
+import type { Attribute } from '../scim/schema.ts'
 import { requireValid } from '../scim/validate.ts'
 import { isJsonObject, type JsonObject } from '../scim/value.ts'
 import type { Stored } from '../store/store.ts'
@@ -56,24 +57,42 @@ export async function replace(
  */
 function withKept(type: ResourceType, { document, asserted }: Draft, current: Document): Document {
   const next: Document = { ...document }
-  for (const { name, mutability } of type.attributes.values()) {
-    if (next[name] !== undefined || current[name] === undefined) continue
-    const isKept = mutability === 'writeOnly' || Object.hasOwn(type.defaults, name)
-    if (mutability === 'immutable' || (isKept && !asserted.has(name.toLowerCase()))) {
-      next[name] = current[name]
-    }
+  for (const attribute of type.attributes.values()) {
+    const { name } = attribute
+    const isSaid = asserted.has(name.toLowerCase())
+    const hasDefault = Object.hasOwn(type.defaults, name)
+    next[name] = keptOf(attribute, current[name], next[name], isSaid, hasDefault)
   }
   for (const { schema } of type.extensions) {
     const was = current[schema.id]
     if (!isJsonObject(was)) continue
-    const held: JsonObject = {
-      ...(isJsonObject(next[schema.id]) ? (next[schema.id] as JsonObject) : {}),
-    }
-    for (const { name, mutability } of schema.attributes) {
-      const isKept = mutability === 'immutable' || mutability === 'writeOnly'
-      if (isKept && held[name] === undefined && was[name] !== undefined) held[name] = was[name]
+    const is = next[schema.id]
+    const held: JsonObject = isJsonObject(is) ? { ...is } : {}
+    for (const attribute of schema.attributes) {
+      held[attribute.name] = keptOf(attribute, was[attribute.name], held[attribute.name])
     }
     next[schema.id] = held
   }
   return rearrange(type, next)
+}
+
+/** The value of one attribute after a PUT; null for none. Sub-attributes are kept as well. */
+function keptOf(
+  attribute: Attribute,
+  was: JsonValue | undefined,
+  is: JsonValue | undefined,
+  isSaid = false,
+  hasDefault = false,
+): JsonValue {
+  const { mutability, multiValued, subAttributes } = attribute
+  if (is === undefined) {
+    const isKept = mutability === 'writeOnly' || hasDefault
+    if (mutability === 'immutable' || (isKept && !isSaid)) return was ?? null
+  }
+  if (multiValued || !isJsonObject(was)) return is ?? null
+  const held: JsonObject = isJsonObject(is) ? { ...is } : {}
+  for (const sub of subAttributes) {
+    held[sub.name] = keptOf(sub, was[sub.name], held[sub.name], isSaid && is === undefined)
+  }
+  return Object.fromEntries(Object.entries(held).filter(([, value]) => isAssigned(value)))
 }

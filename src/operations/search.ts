@@ -114,7 +114,7 @@ function readSorts(
   )
 }
 
-/** RFC 7644 section 3.4.2.4: startIndex from 1, no less than no results, no more than a page holds. */
+/** RFC 7644 section 3.4.2.4: startIndex from 1, and no more results than a page holds. */
 const rangeOf = ({ startIndex = 1, count = PAGE_COUNT_DEFAULT }: SearchRequest) => ({
   startIndex: Math.max(1, startIndex),
   count: Math.min(Math.max(0, count), PAGE_COUNT_MAX),

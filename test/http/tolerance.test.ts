@@ -1,0 +1,378 @@
+/** What clients send against the RFCs: each tolerance on, as in interop, and off, as in rfc. */
+
+import { afterAll, describe, expect, test } from 'bun:test'
+import { rmSync } from 'node:fs'
+import { MODES, TOLERANCES, type Tolerance } from '../../src/scim/tolerance.ts'
+import { type Reply, TARGETS } from '../harness.ts'
+import {
+  type Body,
+  ENTERPRISE,
+  expectError,
+  idsOf,
+  LIST_RESPONSE,
+  PATCH_OP,
+  type Scim,
+  sharedServer,
+  USER,
+} from './given.ts'
+import {
+  DEVICE,
+  DEVICE_EXTENSION,
+  DEVICE_SCHEMA,
+  DEVICE_TYPE,
+  schemasDirectory,
+  WARRANTY_SCHEMA,
+} from './schema-files.ts'
+
+/** One thing that is sent to a user, and what is made of it. */
+interface Case {
+  readonly source: string
+  /** What the user holds before. */
+  readonly given?: object
+  readonly send: (scim: Scim, user: Body) => Promise<Reply>
+  /** With the switch on: what the resource then holds. */
+  readonly understood: object
+  /** With the switch off: the scimType, or what the resource then holds. */
+  readonly otherwise: string | object
+}
+
+const put = (body: object) => (scim: Scim, user: Body) =>
+  scim.request('PUT', `/Users/${user.id}`, { schemas: [USER], userName: user.userName, ...body })
+
+const patch =
+  (...operations: object[]) =>
+  (scim: Scim, user: Body) =>
+    scim.request('PATCH', `/Users/${user.id}`, { schemas: [PATCH_OP], Operations: operations })
+
+const HOME = { value: 'h@x', type: 'home' }
+
+const CASES: Readonly<Record<Tolerance, readonly Case[]>> = {
+  missingSchemas: [
+    {
+      source: 'OneLogin [R7643-2.1-04]',
+      send: (scim, { id, userName }) =>
+        scim.request('PUT', `/Users/${id}`, { userName, title: 'T' }),
+      understood: { title: 'T' },
+      otherwise: 'invalidSyntax',
+    },
+    {
+      source: 'an empty list says as little [R7643-2.1-04]',
+      send: put({ schemas: [], title: 'T' }),
+      understood: { title: 'T' },
+      otherwise: 'invalidSyntax',
+    },
+    {
+      source: 'Okta (push now)',
+      send: (scim, { id }) =>
+        scim.request('PATCH', `/Users/${id}`, {
+          Operations: [{ op: 'replace', path: 'title', value: 'T' }],
+        }),
+      understood: { title: 'T' },
+      otherwise: 'invalidSyntax',
+    },
+  ],
+  unknownSchemas: [
+    {
+      source: 'Google',
+      send: put({ schemas: [USER, 'urn:scim:schemas:core:1.0'], title: 'T' }),
+      understood: { title: 'T', schemas: [USER] },
+      otherwise: 'invalidSyntax',
+    },
+  ],
+  unknownAttributes: [
+    {
+      source: 'Entra ID',
+      send: put({ foo: 1, title: 'T', name: { foo: 1, givenName: 'A' } }),
+      understood: { title: 'T', name: { givenName: 'A' }, foo: undefined },
+      otherwise: 'invalidSyntax',
+    },
+    {
+      source: 'Polis',
+      send: patch({ op: 'replace', value: { foo: 1, title: 'T' } }),
+      understood: { title: 'T', foo: undefined },
+      otherwise: 'invalidSyntax',
+    },
+    {
+      source: 'an extension is no place for others either',
+      send: put({ [ENTERPRISE]: { foo: 1, department: 'D' } }),
+      understood: { [ENTERPRISE]: { department: 'D' } },
+      otherwise: 'invalidSyntax',
+    },
+  ],
+  emptyOperations: [
+    {
+      source: 'Microsoft’s validator [R7644-3.5.2-03]',
+      given: { title: 'T' },
+      send: patch(),
+      understood: { title: 'T' },
+      otherwise: 'invalidSyntax',
+    },
+  ],
+  booleanStrings: [
+    {
+      source: 'Entra ID [ENTRA-04] [R7643-2.3-03]',
+      send: patch({ op: 'Replace', path: 'active', value: 'False' }),
+      understood: { active: false },
+      otherwise: 'invalidValue',
+    },
+    {
+      source: 'Microsoft’s validator [ENTRA-16]',
+      send: put({ roles: [{ value: 'r', primary: 'True' }] }),
+      understood: { roles: [{ value: 'r', primary: true }] },
+      otherwise: 'invalidValue',
+    },
+    {
+      source: 'Entra ID, in a path',
+      given: { roles: [{ value: 'r', primary: true }] },
+      send: patch({ op: 'replace', path: 'roles[primary eq "True"].value', value: 's' }),
+      understood: { roles: [{ value: 's', primary: true }] },
+      otherwise: 'invalidFilter',
+    },
+  ],
+  numericStrings: [],
+  emptyStrings: [
+    {
+      source: 'OneLogin',
+      given: { nickName: 'N' },
+      send: put({ title: '', nickName: '' }),
+      understood: { title: undefined, nickName: undefined },
+      otherwise: { title: '', nickName: '' },
+    },
+    {
+      source: 'Entra ID (null update)',
+      given: { title: 'T' },
+      send: patch({ op: 'replace', path: 'title', value: '' }),
+      understood: { title: undefined },
+      otherwise: { title: '' },
+    },
+    {
+      source: 'Entra ID (manager)',
+      given: { [ENTERPRISE]: { manager: { value: 'x' } } },
+      send: patch({ op: 'replace', path: `${ENTERPRISE}:manager`, value: '' }),
+      understood: { [ENTERPRISE]: undefined },
+      // A string for a complex attribute is the next thing to be refused.
+      otherwise: 'invalidValue',
+    },
+  ],
+  stringForComplex: [
+    {
+      source: 'Entra ID (manager) [ENTRA-11] [R7643-4.3-05]',
+      send: patch({ op: 'add', path: `${ENTERPRISE}:manager`, value: 'boss' }),
+      understood: { [ENTERPRISE]: { manager: { value: 'boss' } } },
+      otherwise: 'invalidValue',
+    },
+  ],
+  listForSingular: [
+    {
+      source: 'Entra ID (manager)',
+      send: patch({
+        op: 'add',
+        path: `${ENTERPRISE}:manager`,
+        value: [{ $ref: null, value: 'boss' }],
+      }),
+      understood: { [ENTERPRISE]: { manager: { value: 'boss' } } },
+      otherwise: 'invalidValue',
+    },
+    {
+      source: 'Entra ID (a string)',
+      send: patch({ op: 'add', path: 'title', value: [{ $ref: null, value: 'T' }] }),
+      understood: { title: 'T' },
+      otherwise: 'invalidValue',
+    },
+  ],
+  objectForList: [
+    {
+      source: 'Rippling [R7643-2.3-14]',
+      send: put({ emails: HOME }),
+      understood: { emails: [HOME] },
+      otherwise: 'invalidValue',
+    },
+  ],
+  pathsAsKeys: [
+    {
+      source: 'Entra ID with aadOptscim062020 [ENTRA-12]',
+      given: { emails: [HOME] },
+      send: patch({
+        op: 'replace',
+        value: {
+          'name.givenName': 'A',
+          [`${ENTERPRISE}:department`]: 'D',
+          'emails[type eq "home"].display': 'H',
+        },
+      }),
+      understood: {
+        name: { givenName: 'A' },
+        [ENTERPRISE]: { department: 'D' },
+        emails: [{ ...HOME, display: 'H' }],
+      },
+      otherwise: 'invalidPath',
+    },
+  ],
+  pathlessPatch: [
+    {
+      source: 'Okta [OKTA-05]',
+      send: patch({ op: 'replace', value: { active: false } }),
+      understood: { active: false },
+      otherwise: 'invalidSyntax',
+    },
+  ],
+  removeByValue: [
+    {
+      source: 'authentik, JumpCloud',
+      given: { emails: [HOME, { value: 'w@x' }] },
+      send: patch({ op: 'remove', path: 'emails', value: [{ value: 'w@x' }] }),
+      understood: { emails: [HOME] },
+      otherwise: 'invalidValue',
+    },
+  ],
+  createOnReplace: [
+    {
+      source: 'Entra ID [ENTRA-13] [R7644-3.5.2.3-09]',
+      given: { emails: [HOME] },
+      send: patch({ op: 'Replace', path: 'emails[type eq "work"].value', value: 'w@x' }),
+      understood: { emails: [HOME, { value: 'w@x', type: 'work' }] },
+      otherwise: 'noTarget',
+    },
+    {
+      source: 'Entra ID (primary)',
+      send: patch({ op: 'replace', path: 'roles[primary eq true].value', value: 'r' }),
+      understood: { roles: [{ value: 'r', primary: true }] },
+      otherwise: 'noTarget',
+    },
+  ],
+}
+
+const NAMES = Object.keys(TOLERANCES) as Tolerance[]
+
+/** Sends one case and looks at the answer, and at what is stored. */
+async function expectCase(scim: Scim, { given, send, understood, otherwise }: Case, isOn: boolean) {
+  const user = await scim.user(given)
+  const reply = await send(scim, user)
+  const after = (await scim.get(`/Users/${user.id}`)).body
+  const outcome = isOn ? understood : otherwise
+  if (typeof outcome === 'string') {
+    expectError(reply, 400, outcome)
+    expect(after).toEqual(user)
+    return
+  }
+  expect(reply.status, reply.text).toBe(200)
+  expect(reply.body).toEqual(after)
+  for (const [name, value] of Object.entries(outcome)) expect(after[name], name).toEqual(value)
+}
+
+const inMode = (mode: string) => ({ config: { tenants: { default: { mode } } } })
+
+for (const target of TARGETS) {
+  for (const mode of ['interop', 'rfc'] as const) {
+    describe(`tolerances in mode ${mode} (${target})`, () => {
+      const schemas = schemasDirectory({
+        'Device.json': DEVICE_SCHEMA,
+        'Warranty.json': WARRANTY_SCHEMA,
+        'resource-types/Device.json': DEVICE_TYPE,
+      })
+      const scim = sharedServer({ target, ...inMode(mode), flags: { schemas } })
+      afterAll(() => rmSync(schemas, { recursive: true }))
+
+      for (const name of NAMES) {
+        for (const one of CASES[name]) {
+          const isOn = MODES[mode][name]
+          test(`${name}, as from ${one.source}, is ${isOn ? 'understood' : 'not understood'}`, () =>
+            expectCase(scim, one, isOn))
+        }
+      }
+
+      test('numericStrings, as from templates, are numbers or refused', async () => {
+        const total = await scim.total('/Devices')
+        const reply = await scim.request('POST', '/Devices', {
+          schemas: [DEVICE, DEVICE_EXTENSION],
+          serial: scim.fresh(),
+          count: '42',
+          weight: '-1.5e2',
+          [DEVICE_EXTENSION]: { vendor: 'V' },
+        })
+        if (MODES[mode].numericStrings) {
+          expect(reply.body).toMatchObject({ count: 42, weight: -150 })
+        } else {
+          expectError(reply, 400, 'invalidValue', 'count')
+          expect(await scim.total('/Devices')).toBe(total)
+        }
+      })
+
+      test('booleanStrings count in filters as well', async () => {
+        const reply = await scim.get('/Users?filter=active+eq+%22True%22')
+        if (mode === 'interop') expect(reply.body.schemas).toEqual([LIST_RESPONSE])
+        else expectError(reply, 400, 'invalidFilter', 'active')
+      })
+
+      test('removeByValue never empties a group', async () => {
+        const users = idsOf([await scim.user(), await scim.user()])
+        const [first] = users
+        const group = await scim.group({ members: users.map((value) => ({ value })) })
+        const reply = await scim.patch(`/Groups/${group.id}`, [
+          { op: 'remove', path: 'members', value: [{ value: first }] },
+        ])
+        const after = (await scim.get(`/Groups/${group.id}`)).body
+        if (mode === 'interop') expect(idsOf(after.members)).toEqual(users.slice(1))
+        else {
+          expectError(reply, 400, 'invalidValue', 'members')
+          expect(after).toEqual(group)
+        }
+      })
+
+      test('what no tolerance covers is refused in every mode', async () => {
+        const total = await scim.total('/Users')
+        for (const [body, scimType] of [
+          [{ schemas: ['urn:nope'], userName: 'x' }, 'invalidSyntax'],
+          [{ schemas: [USER], userName: 5 }, 'invalidValue'],
+          [{ schemas: [USER], userName: 'x', active: 'yes' }, 'invalidValue'],
+          [{ schemas: [USER], userName: 'x', emails: ['a@b'] }, 'invalidValue'],
+        ] as const) {
+          expectError(await scim.request('POST', '/Users', body), 400, scimType)
+        }
+        expect(await scim.total('/Users')).toBe(total)
+      })
+
+      test('op names and a read-only id in a value are understood in every mode', async () => {
+        const user = await scim.user()
+        const after = await scim.patched(`/Users/${user.id}`, {
+          op: 'Replace',
+          value: { id: user.id, title: 'T' },
+        })
+        expect(after.title).toBe('T')
+      })
+
+      test('the journal tells each change, and nothing that was refused', async () => {
+        await scim.expectJournalOfChanges()
+      })
+    })
+  }
+
+  describe(`single switches (${target})`, () => {
+    const off = NAMES.filter((name) => MODES.rfc[name])
+    const scim = sharedServer({
+      target,
+      config: {
+        tenants: {
+          default: { tolerances: Object.fromEntries(off.map((name) => [name, false])) },
+        },
+      },
+    })
+
+    for (const name of off) {
+      for (const one of CASES[name]) {
+        test(`${name} switched off, as from ${one.source}, is not understood`, () =>
+          expectCase(scim, one, false))
+      }
+    }
+
+    test('the other tolerances stay as the mode has them', async () => {
+      for (const name of NAMES.filter((name) => !off.includes(name) && name !== 'pathsAsKeys'))
+        for (const one of CASES[name]) await expectCase(scim, one, true)
+    })
+  })
+}
+
+test('every tolerance has a case here, but for numericStrings, which has a test', () => {
+  const without = NAMES.filter((name) => CASES[name].length === 0)
+  expect(without).toEqual(['numericStrings'])
+})
