@@ -157,7 +157,7 @@ for (const target of TARGETS) {
       test(`${file}: ${scenario.name}`, async () => {
         const base = scim.url()
         const names = new Names(base)
-        const send = (request: ScenarioRequest) =>
+        const send = async (request: ScenarioRequest) =>
           sendRaw(base, requestOf(base, scenario, request, names))
 
         const faults: string[] = []
@@ -174,6 +174,7 @@ for (const target of TARGETS) {
         for (const request of scenario.cleanup ?? []) {
           for (let count = 1; count <= (request.repeat ?? 1); count++) {
             if (request.repeat !== undefined) names.save('i', count)
+            // Where a step has failed a name may be missing: what it names was not made either.
             await send(request).catch(() => undefined)
           }
         }
