@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { bearerCheck, DEFAULT_TENANT, mintToken } from './auth/bearer.ts'
 import type { Config, Listen } from './config.ts'
 import type { Wire } from './http/exchange.ts'
+import { errorReply } from './http/reply.ts'
 import { createServer } from './http/server.ts'
 import type { Log } from './log.ts'
 import { passwordHasher } from './operations/password.ts'
 import { loadRegistry } from './schemas.ts'
+import { ScimError } from './scim/error.ts'
 import type { Registry } from './scim/registry.ts'
 import { DEFAULT_RULES } from './scim/tolerance.ts'
 import { compileChecks, faultOf } from './scim/validate.ts'
@@ -99,13 +101,13 @@ async function startLocked(
       baseUrl: (tenant) =>
         tenant === DEFAULT_TENANT
           ? baseUrl
-          : baseUrl.replace(/\/scim\/v2$/, `/t/${tenant}/scim/v2`),
+          : baseUrl.replace(/\/scim\/v2$/, () => `/t/${tenant}/scim/v2`),
       async lease(name) {
         return name === DEFAULT_TENANT || control.tenant(name) ? tenants.lease(name) : undefined
       },
       isReady: () => isReady,
     }
-    const listener = await listen(createServer(wire), config.listen)
+    const listener = await listen(createServer(wire), config.listen, log)
     const url = urlOf(config.listen, listener.port)
     baseUrl ||= url
     if (/^http:\/\/(?:0\.0\.0\.0:|\[::\]:|localhost\/)/.test(baseUrl)) {
@@ -183,10 +185,10 @@ export class ListenError extends Error {
 type Server = ReturnType<typeof createServer>
 
 /** @throws ListenError */
-async function listen(server: Server, where: Listen): Promise<Bun.Server<undefined>> {
+async function listen(server: Server, where: Listen, log: Log): Promise<Bun.Server<undefined>> {
   try {
     if (where.kind === 'unix') await removeStale(where.path)
-    return listenOn(server, where)
+    return listenOn(server, where, log)
   } catch (error) {
     throw error instanceof ListenError ? error : listenFault(where, error)
   }
@@ -226,9 +228,18 @@ async function removeStale(path: string): Promise<void> {
   throw Object.assign(new Error('in use'), { code: 'EADDRINUSE' })
 }
 
-function listenOn(server: Server, where: Listen): Bun.Server<undefined> {
+function listenOn(server: Server, where: Listen, log: Log): Bun.Server<undefined> {
   const { fetch } = server
-  const shared = { fetch, development: false, maxRequestBodySize: BUN_BODY_BYTES_MAX } as const
+  const shared = {
+    fetch,
+    development: false,
+    maxRequestBodySize: BUN_BODY_BYTES_MAX,
+    // What fails before or behind our own handlers: a line in the log, and no source in the answer.
+    error(error: Error) {
+      log('error', 'a request failed outside of its handler', { error: error.message })
+      return errorReply(ScimError.internal('no id'))
+    },
+  } as const
   if (where.kind === 'unix') return Bun.serve({ ...shared, unix: where.path })
   const listener = Bun.serve({
     ...shared,

@@ -3,6 +3,7 @@
 import type { AnyElysia } from 'elysia'
 import { type Actor, requireScope, unauthorized } from '../auth/actor.ts'
 import { type BearerCheck, DEFAULT_TENANT, isBearer, tokenIn } from '../auth/bearer.ts'
+import { TENANT_NAME } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Context, Service } from '../operations/context.ts'
 import { ScimError } from '../scim/error.ts'
@@ -158,7 +159,7 @@ function faultReply(wire: Wire, error: unknown, requestId: string): Response {
 function tenantOf({ params, request }: Raw): string {
   if (!params || !('tenant' in params)) return DEFAULT_TENANT
   const { tenant } = params
-  if (tenant && tenant !== DEFAULT_TENANT) return tenant
+  if (tenant && TENANT_NAME.test(tenant) && tenant !== DEFAULT_TENANT) return tenant
   throw unauthorized(isBearer(request.headers.get('authorization')))
 }
 

@@ -12,6 +12,7 @@ import type { Projection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { URN } from '../scim/urns.ts'
 import type { JsonObject } from '../scim/value.ts'
+import { slicer } from '../store/slices.ts'
 import type { Stored } from '../store/store.ts'
 
 /** The media type is bare, as two well-known test suites want it; and nobody else keeps a copy. */
@@ -61,7 +62,9 @@ export async function listReply(
   projectionOf: (type: ResourceType) => Projection,
 ): Promise<Response> {
   const pieces: Piece[] = [listHead(total, startIndex, page.length)]
+  const pause = slicer(context.signal)
   for (const [index, stored] of page.entries()) {
+    await pause()
     if (index > 0) pieces.push(',')
     const resource = await represent(context, stored, projectionOf(stored.type))
     pieces.push(...resource)

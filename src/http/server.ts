@@ -46,6 +46,9 @@ export function createServer(wire: Wire) {
     cookie: {},
   })
     .onError(({ code, request }) => {
+      if (!/^https?:/.test(request.url)) {
+        return errorReply(ScimError.status(400, 'Host: found no valid host'))
+      }
       if (code === 'NOT_FOUND') return errorReply(notThere(request))
       return errorReply(ScimError.status(400, 'the request could not be read'))
     })
@@ -190,11 +193,14 @@ async function revalidated(reply: Response, ifNoneMatch: string | undefined): Pr
   return new Response(text, { headers: reply.headers })
 }
 
+/** What stands between the address and the query. Of an odd Host header Bun makes no whole URL. */
+const pathOf = (url: string): string => /^(?:[a-z]+:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] ?? ''
+
 /**
  * Optional parts of the protocol that this server does not have are told apart from wrong paths.
  */
 function notThere(request: Request): ScimError {
-  const path = new URL(request.url).pathname
+  const path = pathOf(request.url)
   if (/\/scim\/v2\/Me\/?$/.test(path)) {
     return ScimError.status(501, `${path} is not supported`)
   }

@@ -2,7 +2,7 @@
 
 import { documentOf, hasMarks } from '../scim/document.ts'
 import type { EntryKey } from '../scim/entries.ts'
-import { type Candidate, needsOf, predicateOf } from '../scim/filter/evaluate.ts'
+import { type Candidate, type Needs, needsOf, predicateOf } from '../scim/filter/evaluate.ts'
 import type { Filter } from '../scim/filter/filter.ts'
 import { parseFilter } from '../scim/filter/parse.ts'
 import { planFilter } from '../scim/filter/plan.ts'
@@ -151,10 +151,7 @@ function matcher(context: Context, filter: TypedFilter): Predicate {
     for (const path of needs.elements) {
       elements.set(path.attribute.name, await elementsOf(context, stored, path))
     }
-    const held = new Set<string>()
-    for (const { path, id } of needs.ids) {
-      if (await holds(context, stored, path, id)) held.add(`${path.attribute.name}/${id}`)
-    }
+    const held = await heldIds(context, stored, needs.ids)
     return matches({
       ...candidateOf(context, stored, document),
       elements: (path) => elements.get(path.attribute.name) ?? [],
@@ -199,14 +196,24 @@ async function elementsOf(
   return elements
 }
 
-async function holds(
+/** Which of the ids are in the link attributes that a filter asks about; each list is read once. */
+async function heldIds(
   context: Context,
   stored: Stored,
-  path: AttributePath,
-  id: string,
-): Promise<boolean> {
-  if (path.link) return context.store.isLinked(stored, path.link, id)
-  if (!path.reverse) return false
-  const owners = await context.store.owners(stored, path.reverse)
-  return owners.some(({ header }) => header.id === id)
+  asked: Needs['ids'],
+): Promise<ReadonlySet<string>> {
+  const held = new Set<string>()
+  const owners = new Map<AttributePath['attribute'], ReadonlySet<string>>()
+  for (const { path, id } of asked) {
+    const { attribute, link, reverse } = path
+    if (reverse && !owners.has(attribute)) {
+      const found = await context.store.owners(stored, reverse)
+      owners.set(attribute, new Set(found.map(({ header }) => header.id)))
+    }
+    const isHeld = link
+      ? await context.store.isLinked(stored, link, id)
+      : owners.get(attribute)?.has(id)
+    if (isHeld) held.add(`${attribute.name}/${id}`)
+  }
+  return held
 }

@@ -218,7 +218,8 @@ function withoutFilter(path: string): string {
 
 /** The ids that a filter compares with: `members[value eq "bulkId:x"]`. */
 function inPath(type: ResourceType, target: AttributePath, path: string, idOf: IdOf): string {
-  return path.replace(/"(?:[^"\\]|\\.)*"/gs, (quoted, at: number) => {
+  // A string that does not end runs to the end of the path: the parser of paths tells.
+  return path.replace(/"(?:[^"\\]|\\.)*(?:"|\\?$)/gs, (quoted, at: number) => {
     const before = path.slice(Math.max(0, at - COMPARISON_LENGTH_MAX), at)
     const name = /([\w$]+)\s+[a-z]+\s+$/i.exec(before)?.[1]
     const sub = name === undefined ? undefined : target.attribute.subs.get(name.toLowerCase())

@@ -4,7 +4,7 @@
  */
 
 import { ScimError } from './error.ts'
-import { JSON_DEPTH_MAX } from './limits.ts'
+import { JSON_DEPTH_MAX, JSON_MEMBERS_MAX, JSON_VALUES_MAX } from './limits.ts'
 
 export type JsonValue =
   | string
@@ -92,6 +92,7 @@ class Scan {
   readonly #length: number
   #at = 0
   #escaped = false
+  #values = 0
   /** Where the names of the open objects begin and end, innermost object last. */
   readonly #names: number[] = []
 
@@ -123,6 +124,13 @@ class Scan {
 
   /** @param depth how many arrays and objects are open around the value */
   #value(depth: number): void {
+    if (++this.#values > JSON_VALUES_MAX) {
+      throw this.#fault(
+        `the body holds more values than the limit of ${JSON_VALUES_MAX}`,
+        this.#at,
+        `at most ${JSON_VALUES_MAX}`,
+      )
+    }
     switch (this.#text.charCodeAt(this.#at)) {
       case QUOTE:
         return this.#string()
@@ -166,8 +174,15 @@ class Scan {
     const names = this.#names
     const first = names.length
     let seen: Set<string> | undefined
-    for (;;) {
+    for (let count = 1; ; count++) {
       const start = this.#at
+      if (count > JSON_MEMBERS_MAX) {
+        throw this.#fault(
+          `an object has more members than the limit of ${JSON_MEMBERS_MAX}`,
+          start,
+          `at most ${JSON_MEMBERS_MAX}`,
+        )
+      }
       if (this.#text.charCodeAt(start) !== QUOTE) {
         throw this.#unexpected('a member name in double quotes')
       }

@@ -9,6 +9,14 @@ const MIB = 1024 * KIB
 export const BODY_BYTES_MAX = 16 * MIB
 /** Nesting of arrays and objects in a request body. */
 export const JSON_DEPTH_MAX = 32
+/** Members of one object in a request body. */
+export const JSON_MEMBERS_MAX = 10_000
+/** Values in a request body, at whatever depth. */
+export const JSON_VALUES_MAX = 1_000_000
+/** Values of one multi-valued attribute; links, such as the members of a group, have no limit. */
+export const VALUES_COUNT_MAX = 1000
+/** Characters (UTF-16 units) of `attributes` or `excludedAttributes`, and of `sortBy`. */
+export const PROJECTION_LENGTH_MAX = 64 * KIB
 /** A page when the client names no count. */
 export const PAGE_COUNT_DEFAULT = 100
 /** A page however many the client asks for; told as filter.maxResults. */
@@ -21,6 +29,14 @@ export const FILTER_DEPTH_MAX = 50
 export const FILTER_CLAUSES_MAX = 200
 /** Operations in one PATCH request. */
 export const PATCH_OPERATIONS_MAX = 5000
+/** Characters (UTF-16 units) of all paths in one PATCH request, filters included. */
+export const PATCH_PATHS_LENGTH_MAX = MIB
+/** Elements of multi-valued attributes that one PATCH request may look at. */
+export const PATCH_VISITS_MAX = 200_000
+/** Names with a filter in the value of one PATCH operation without a path. */
+export const PATCH_KEY_FILTERS_MAX = 100
+/** Selections of links by anything but their value in one PATCH request. */
+export const PATCH_LINK_FILTERS_MAX = 100
 /** Matches that are sorted in memory, where the sort has no index to walk. */
 export const SORT_COUNT_MAX = 100_000
 /** Operations in one bulk request; told as bulk.maxOperations. */

@@ -2,6 +2,7 @@
 
 import { ScimError } from './error.ts'
 import type { JsonValue } from './json.ts'
+import { PROJECTION_LENGTH_MAX } from './limits.ts'
 import type { ResourceType } from './registry.ts'
 import type { Attribute } from './schema.ts'
 import { isJsonObject, type JsonObject } from './value.ts'
@@ -25,11 +26,17 @@ export interface ProjectionRequest {
 }
 
 /** Splits a comma-separated parameter; an empty one asks for nothing. */
-export const namesIn = (parameters: readonly string[]): string[] =>
-  parameters
+export function namesIn(parameters: readonly string[]): string[] {
+  const length = parameters.reduce((sum, parameter) => sum + parameter.length, 0)
+  if (length > PROJECTION_LENGTH_MAX) {
+    const detail = `attributes: found ${length} characters, expected at most ${PROJECTION_LENGTH_MAX}`
+    throw ScimError.of('invalidValue', detail)
+  }
+  return parameters
     .flatMap((parameter) => parameter.split(','))
     .map((name) => name.trim())
     .filter((name) => name !== '')
+}
 
 /** Names that are asked for or excluded: whole attributes, sub-attributes, whole extensions. */
 interface Named {

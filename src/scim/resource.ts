@@ -55,7 +55,8 @@ export function readDraft(type: ResourceType, body: JsonValue, rules: Rules): Dr
 
   for (const [name, raw] of Object.entries(body)) {
     const key = name.toLowerCase()
-    asserted.add(key)
+    // What a template leaves empty is not said: a default stays a default.
+    if (raw !== '' || !rules.tolerances.emptyStrings) asserted.add(key)
     if (key === 'schemas') continue
     const attribute = type.attributes.get(key)
     if (!attribute) {

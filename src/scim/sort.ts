@@ -6,6 +6,7 @@
 import { type EntryKey, keyOf } from './entries.ts'
 import { ScimError } from './error.ts'
 import type { JsonValue } from './json.ts'
+import { PROJECTION_LENGTH_MAX } from './limits.ts'
 import type { AttributePath, ResourceType } from './registry.ts'
 import { isJsonObject, type JsonObject } from './value.ts'
 
@@ -39,8 +40,9 @@ export function readSort(
 
 /** A complex attribute of many values is sorted by its `value`. */
 function requireSortable(type: ResourceType, sortBy: string): AttributePath {
-  const path = type.resolve(sortBy)
-  const refused = (why: string) => ScimError.of('invalidValue', `sortBy: "${sortBy}" ${why}`)
+  const path = sortBy.length > PROJECTION_LENGTH_MAX ? undefined : type.resolve(sortBy)
+  const refused = (why: string) =>
+    ScimError.of('invalidValue', `sortBy: "${sortBy.slice(0, 80)}" ${why}`)
   if (path?.kind !== 'attribute') throw refused(`is no attribute of ${type.name}`)
   if (path.link || path.reverse) throw refused('is a list of other resources, which has no order')
   const value = path.attribute.multiValued ? path.attribute.subs.get('value') : undefined

@@ -4,7 +4,7 @@ import { FormatRegistry, type TSchema, Type } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler, type ValueError } from '@sinclair/typebox/compiler'
 import { ScimError } from './error.ts'
 import { instantOf } from './instant.ts'
-import { STRING_LENGTH_MAX, UNIQUE_LENGTH_MAX } from './limits.ts'
+import { STRING_LENGTH_MAX, UNIQUE_LENGTH_MAX, VALUES_COUNT_MAX } from './limits.ts'
 import type { ResourceType } from './registry.ts'
 import type { Document } from './resource.ts'
 import type { Attribute, Schema } from './schema.ts'
@@ -84,7 +84,9 @@ function propertiesOf(attributes: readonly Attribute[]): Record<string, TSchema>
   for (const attribute of attributes) {
     if (attribute.mutability === 'readOnly') continue
     const single = valueSchema(attribute)
-    const schema = attribute.multiValued ? Type.Array(single, { minItems: 1 }) : single
+    const schema = attribute.multiValued
+      ? Type.Array(single, { minItems: 1, maxItems: VALUES_COUNT_MAX })
+      : single
     properties[attribute.name] = attribute.required ? schema : Type.Optional(schema)
   }
   return properties
@@ -172,6 +174,9 @@ function explain(type: ResourceType, document: Document, error: ValueError): str
     return value === undefined
       ? `${at}: found nothing, expected this required extension`
       : `${at}: ${error.message}`
+  }
+  if (Array.isArray(value) && value.length > VALUES_COUNT_MAX) {
+    return `${at}: found ${value.length} values, expected at most ${VALUES_COUNT_MAX}`
   }
   if (typeof value === 'string' && value.length > lengthMaxOf(attribute)) {
     return `${at}: found ${value.length} characters, expected at most ${lengthMaxOf(attribute)}`

@@ -4,6 +4,7 @@
 
 import { ScimError } from './error.ts'
 import type { JsonValue } from './json.ts'
+import { VALUES_COUNT_MAX } from './limits.ts'
 import type { Attribute } from './schema.ts'
 import type { Rules } from './tolerance.ts'
 
@@ -63,7 +64,12 @@ function readList(
   rules: Rules,
 ): JsonValue | undefined {
   const list: JsonValue[] = []
-  elementsOf(attribute, raw, at, rules).forEach((element, index) => {
+  const elements = elementsOf(attribute, raw, at, rules)
+  if (elements.length > VALUES_COUNT_MAX) {
+    const detail = `${at}: found ${elements.length} values, expected at most ${VALUES_COUNT_MAX}`
+    throw ScimError.of('invalidValue', detail)
+  }
+  elements.forEach((element, index) => {
     const value = readSingle(attribute, element, `${at}[${index}]`, rules)
     if (value !== undefined) list.push(value)
   })
@@ -93,6 +99,8 @@ export function elementsOf(
 /** Takes a single-valued attribute's value out of the list that some clients wrap it in. */
 function unwrapped(attribute: Attribute, raw: JsonValue, at: string, rules: Rules): JsonValue {
   if (!Array.isArray(raw)) return raw
+  // RFC 7643 section 2.5: null and an empty list are one state.
+  if (raw.length === 0 && rules.tolerances.listForSingular) return null
   const [only] = raw
   if (rules.tolerances.listForSingular && raw.length === 1 && isJsonObject(only)) {
     if (attribute.type === 'complex') return only

@@ -51,6 +51,8 @@ export function diffLinks(
 class Differ {
   readonly #added = new Map<number, LinkedMember>()
   readonly #removed = new Map<number, LinkedMember>()
+  /** Links that its edits have looked at, one edit after the other. */
+  #visited = 0
   readonly #file: TenantFile
   readonly #owner: Place
   readonly #current: Stored | undefined
@@ -138,7 +140,8 @@ class Differ {
     const links = linkFileOf(this.#file, this.#link)
     const { generation } = this.#current
     const stored = membersOf(links, this.#owner.handle, generation, LINKS_PER_COMMIT_MAX + 1)
-    if (stored.length > LINKS_PER_COMMIT_MAX) throw new TooManyLinks()
+    this.#visited += stored.length
+    if (this.#visited > LINKS_PER_COMMIT_MAX) throw new TooManyLinks()
     for (const member of stored) {
       const header = this.#removed.has(member.handle) ? undefined : headerOf(this.#file, member)
       if (header) members.push({ ...member, id: header.id })

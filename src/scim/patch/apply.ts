@@ -3,6 +3,7 @@
 import { ScimError } from '../error.ts'
 import { fold } from '../fold.ts'
 import type { JsonValue } from '../json.ts'
+import { PATCH_LINK_FILTERS_MAX, PATCH_VISITS_MAX } from '../limits.ts'
 import type { LinkEdit } from '../link.ts'
 import type { AttributePath, ResourceType } from '../registry.ts'
 import { type Document, isAssigned, rearrange } from '../resource.ts'
@@ -38,13 +39,20 @@ export function applyPatch(
   // What changes is copied on the way down: the current document stays as it is.
   const document = { ...current }
   const links: LinkEdit[] = []
+  let visits = 0
   for (const assignment of assignments) {
     const { target } = assignment
     if (target.kind === 'extension') delete document[target.extension.id]
     else if (target.link) links.push(...editLinks(target.link, assignment, rules))
     else if (target.attribute.name === 'schemas') patchSchemas(type, assignment)
-    else assign(document, target, assignment, rules)
+    else {
+      visits += visitsOf(document, target, assignment)
+      if (visits > PATCH_VISITS_MAX) throw tooMuch('elements to look at', PATCH_VISITS_MAX)
+      assign(document, target, assignment, rules)
+    }
   }
+  const filters = links.filter(({ op }) => op === 'removeWhere').length
+  if (filters > PATCH_LINK_FILTERS_MAX) throw tooMuch('filters on links', PATCH_LINK_FILTERS_MAX)
   return { document: rearrange(type, document), links }
 }
 
@@ -56,6 +64,21 @@ function patchSchemas(type: ResourceType, { op, value, at }: Assignment): void {
   if (op === 'add' || (op === 'replace' && keepsBase)) return
   if (op === 'remove' && isAssigned(value) && !keepsBase) return
   throw ScimError.of('mutability', `${at}: schemas has to hold "${type.schema.id}"`)
+}
+
+const tooMuch = (what: string, countMax: number): ScimError =>
+  ScimError.status(413, `Operations: more ${what} than ${countMax}; send several requests`)
+
+/** How many elements an assignment looks at: what a list of values costs. */
+function visitsOf(document: Document, path: AttributePath, { op, selection, value }: Assignment) {
+  const { attribute, extension } = path
+  if (!attribute.multiValued) return 0
+  const held = extension ? document[extension.id] : document
+  const elements = isJsonObject(held) ? held[attribute.name] : undefined
+  const present = Array.isArray(elements) ? elements.length : 0
+  if (selection) return present
+  const given = Array.isArray(value) ? value.length : 1
+  return op === 'remove' ? present * given : present + given
 }
 
 function assign(

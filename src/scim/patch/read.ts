@@ -6,7 +6,7 @@ import type { Filter } from '../filter/filter.ts'
 import { parsePatchPath } from '../filter/parse.ts'
 import { resolveFilter, withinElement } from '../filter/resolve.ts'
 import type { JsonValue } from '../json.ts'
-import { PATCH_OPERATIONS_MAX } from '../limits.ts'
+import { PATCH_KEY_FILTERS_MAX, PATCH_OPERATIONS_MAX, PATCH_PATHS_LENGTH_MAX } from '../limits.ts'
 import type { AttributePath, ResourceType } from '../registry.ts'
 import type { Attribute, Schema } from '../schema.ts'
 import type { Rules } from '../tolerance.ts'
@@ -36,15 +36,35 @@ export function readPatch(type: ResourceType, body: JsonValue, rules: Rules): As
     const detail = `Operations: found ${operations.length}, expected at most ${PATCH_OPERATIONS_MAX}`
     throw ScimError.status(413, detail)
   }
-  return operations.flatMap((operation, index) =>
-    readOperation(type, operation, `Operations[${index}]`, rules),
-  )
+  requirePathsWithin(operations)
+  const assignments: Assignment[] = []
+  for (const [index, operation] of operations.entries()) {
+    assignments.push(...readOperation(type, operation, `Operations[${index}]`, rules))
+    // An operation without a path counts as one for each attribute of its value.
+    if (assignments.length > PATCH_OPERATIONS_MAX) throw tooMany('assignments')
+  }
+  return assignments
+}
+
+const tooMany = (what: string): ScimError =>
+  ScimError.status(413, `Operations: found more ${what} than ${PATCH_OPERATIONS_MAX}`)
+
+function requirePathsWithin(operations: readonly JsonValue[]): void {
+  let length = 0
+  for (const operation of operations) {
+    const path = isJsonObject(operation) ? memberOf(operation, 'path') : undefined
+    if (typeof path === 'string') length += path.length
+  }
+  if (length <= PATCH_PATHS_LENGTH_MAX) return
+  const detail = `paths: found ${length} characters, expected at most ${PATCH_PATHS_LENGTH_MAX}`
+  throw ScimError.status(413, detail)
 }
 
 function requirePatchSchema(body: JsonObject, rules: Rules): void {
   const schemas = memberOf(body, 'schemas')
-  if (schemas === undefined && rules.tolerances.missingSchemas) return
   const named = Array.isArray(schemas) ? schemas : []
+  const isMissing = schemas === undefined || (Array.isArray(schemas) && named.length === 0)
+  if (isMissing && rules.tolerances.missingSchemas) return
   if (
     named.some((uri) => typeof uri === 'string' && uri.toLowerCase() === URN.patchOp.toLowerCase())
   )
@@ -151,6 +171,11 @@ function readMembers(
       'invalidValue',
       `${at}.value: found ${shown(value)}, expected an object of attributes`,
     )
+  }
+  const filters = Object.keys(value).filter((name) => name.includes('['))
+  if (filters.length > PATCH_KEY_FILTERS_MAX) {
+    const detail = `${at}.value: found ${filters.length} names with a filter, expected at most`
+    throw ScimError.status(413, `${detail} ${PATCH_KEY_FILTERS_MAX}`)
   }
   return Object.entries(value).flatMap(([name, held]) => {
     const place = `${at}.value.${name}`

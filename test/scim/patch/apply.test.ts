@@ -298,6 +298,25 @@ test('[R7644-3.5.2-33] unknown keys are refused where that is not tolerated', ()
   expect(refusalOf(() => act({ [ENTERPRISE]: { foo: 1 } })).scimType).toBe('invalidSyntax')
 })
 
+scenarios('elements that become equal are one from then on', userTypeOf, { userName: 'ann' }, [
+  [
+    '[R7643-2.4-03] because one is no longer primary',
+    [
+      add('ims', [{ primary: false }, { primary: true }]),
+      add('ims', [{ display: 'd', primary: true }]),
+    ],
+    { ims: [{ primary: false }, { display: 'd', primary: true }] },
+  ],
+  [
+    '[R7643-2.4-03] because one is given what the other has, in whatever order',
+    [
+      add('photos', [{ primary: false }, { display: 'd', primary: false }]),
+      add('photos[not (value pr)].display', 'd'),
+    ],
+    { photos: [{ display: 'd', primary: false }] },
+  ],
+])
+
 scenarios('PATCH on immutable attributes', widgetTypeOf, BOX, [
   [
     '[R7644-3.5.2-22] an unset one is set',

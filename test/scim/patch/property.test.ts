@@ -68,6 +68,10 @@ function operationOf(type: ResourceType): fc.Arbitrary<JsonObject> {
   return fc.oneof({ weight: 5, arbitrary: withPath }, pathless, extension)
 }
 
+/** The paths that an operation names, as `path` or as keys of its value. */
+const pathsIn = ({ path, value }: JsonObject): string =>
+  [path, ...(isJsonObject(value) ? Object.keys(value) : [])].join(' ')
+
 /** What a PATCH comes to: a result, or the refusal; anything else thrown fails the test. */
 function outcome(
   type: ResourceType,
@@ -119,6 +123,13 @@ function requireNothingDerived(type: ResourceType, document: Document): void {
       if (isReference(attribute)) expect(element).not.toHaveProperty('$ref')
     }
   }
+}
+
+/** An element that is none of those that are stored, so that it does not become one with them. */
+function withFreshIdentity(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(withFreshIdentity)
+  if (isJsonObject(value)) return { ...value, value: 'ffff', text: 'ffff' }
+  return typeof value === 'string' && value !== '' ? 'ffff' : value
 }
 
 /** How often each kind of outcome came up: a property that never gets past a refusal is none. */
@@ -214,6 +225,8 @@ describe.each(TYPES.map((type) => [type.name, type] as const))(
       const tally = new Tally()
       fc.assert(
         fc.property(storedDocument(type), operationOf(type), (document, operation) => {
+          // To make another element primary changes what a filter on primary selects.
+          if (/\[.*primary/i.test(pathsIn(operation))) return
           const body = patchBody({ ...operation, op: 'replace', value: operation['value'] ?? null })
           const once = outcome(type, document, body, INTEROP)
           tally.count(once)
@@ -231,10 +244,7 @@ describe.each(TYPES.map((type) => [type.name, type] as const))(
     test('an add or a remove twice is the same as once where no filter selects', () => {
       fc.assert(
         fc.property(storedDocument(type), operationOf(type), (document, operation) => {
-          if (
-            /[[]/.test(JSON.stringify([operation['path'], Object.keys(operation['value'] ?? {})]))
-          )
-            return
+          if (pathsIn(operation).includes('[')) return
           const body = patchBody(operation)
           const once = outcome(type, document, body, INTEROP)
           if (once instanceof ScimError) return
@@ -266,8 +276,7 @@ describe.each(TYPES.map((type) => [type.name, type] as const))(
             anyValue(sub ?? { ...attribute, multiValued: false }),
           )
           .map(([op, filter, value]): JsonObject => {
-            const fresh = attribute.subs.has('value') ? { value: 'ffff' } : { text: 'ffff' }
-            const given = sub || !isJsonObject(value) ? value : { ...value, ...fresh }
+            const given = sub ? value : withFreshIdentity(value)
             const whole = sub ? text.slice(0, -sub.name.length - 1) : text
             return { op, path: `${whole}[${filter}]${sub ? `.${sub.name}` : ''}`, value: given }
           }),
