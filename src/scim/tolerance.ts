@@ -26,7 +26,7 @@ export const TOLERANCES = {
     source: 'Entra ID (ADSCIM/2.0/Group), Google (urn:scim:schemas:core:1.0)',
   },
   unknownAttributes: {
-    sent: 'attributes that no schema of this resource type defines',
+    sent: 'attributes in a body or in a PATCH value that no schema of this resource type defines',
     understood: 'nothing; they are dropped and never echoed',
     source: 'Entra ID, Google, directory fixtures of Polis',
   },
@@ -82,7 +82,8 @@ export const TOLERANCES = {
   },
   createOnReplace: {
     sent: 'op "replace" on an element that does not exist, such as emails[type eq "work"].value',
-    understood: 'the element is created from the terms of its filter',
+    understood:
+      'the element is created from the terms of its filter, if canonical values or primary',
     source: 'Entra ID',
   },
 } as const satisfies Record<string, Tolerated>

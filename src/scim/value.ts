@@ -99,8 +99,6 @@ export function elementsOf(
 /** Takes a single-valued attribute's value out of the list that some clients wrap it in. */
 function unwrapped(attribute: Attribute, raw: JsonValue, at: string, rules: Rules): JsonValue {
   if (!Array.isArray(raw)) return raw
-  // RFC 7643 section 2.5: null and an empty list are one state.
-  if (raw.length === 0 && rules.tolerances.listForSingular) return null
   const [only] = raw
   if (rules.tolerances.listForSingular && raw.length === 1 && isJsonObject(only)) {
     if (attribute.type === 'complex') return only

@@ -1,4 +1,6 @@
-/** Requests built to cost much: each is refused at a limit that has a name, one below it is taken. */
+/**
+ * Requests built to cost much: each is refused at a limit that has a name, one below it is taken.
+ */
 
 import { describe, expect, test } from 'bun:test'
 import {
