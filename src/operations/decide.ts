@@ -4,12 +4,26 @@
  */
 
 import { ScimError } from '../scim/error.ts'
+import { requireMatch } from '../scim/etag.ts'
 import type { LinkEdit } from '../scim/link.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
 import type { Rules } from '../scim/tolerance.ts'
 import { isJsonObject, sameValue } from '../scim/value.ts'
 import type { Decision, Facts } from '../store/store.ts'
+import { notFound } from './context.ts'
+
+/** What a change of a resource begins with: it is there, and it is as the client has seen it. */
+export function requireCurrent<T extends { readonly version: number }>(
+  type: ResourceType,
+  id: string,
+  current: T | undefined,
+  ifMatch: string | undefined,
+): T {
+  if (!current) throw notFound(type, id)
+  requireMatch(current.version, ifMatch)
+  return current
+}
 
 /**
  * The decision to store a document and to link only to resources which exist and may be linked to.

@@ -1,6 +1,5 @@
 /** PATCH: RFC 7644 section 3.5.2. */
 
-import { requireMatch } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
 import { applyPatch } from '../scim/patch/apply.ts'
 import { linkIdsOf } from '../scim/patch/links.ts'
@@ -9,8 +8,8 @@ import type { ResourceType } from '../scim/registry.ts'
 import { requireValid } from '../scim/validate.ts'
 import type { Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
-import { type Context, notFound } from './context.ts'
-import { decision, requireImmutable } from './decide.ts'
+import type { Context } from './context.ts'
+import { decision, requireCurrent, requireImmutable } from './decide.ts'
 import { withHashedPasswords } from './password.ts'
 
 /** Applies all operations of a request body or none, and returns the resource as it is stored. */
@@ -25,9 +24,8 @@ export async function patch(
   const { rules } = store
   const read = readPatch(type, body, rules)
   const mentions = linkIdsOf(read, rules)
-  const known = await store.read(type, id)
-  if (!known) throw notFound(type, id)
-  requireMatch(known.version, ifMatch)
+  // Before any password is hashed; the decision asks again, on the state that it changes.
+  requireCurrent(type, id, await store.read(type, id), ifMatch)
   const assignments = await withHashedPasswords(context, read)
 
   return commitOne(context, {
@@ -35,9 +33,8 @@ export async function patch(
     type,
     id,
     mentions,
-    decide(current, facts) {
-      if (!current) throw notFound(type, id)
-      requireMatch(current.version, ifMatch)
+    decide(found, facts) {
+      const current = requireCurrent(type, id, found, ifMatch)
       const { document, links } = applyPatch(type, current.document, assignments, rules)
       requireImmutable(type, current.document, document)
       requireValid(checks, type, document)

@@ -1,8 +1,8 @@
 /** DELETE: RFC 7644 section 3.6. */
 
-import { requireMatch } from '../scim/etag.ts'
 import type { ResourceType } from '../scim/registry.ts'
-import { type Context, notFound } from './context.ts'
+import type { Context } from './context.ts'
+import { requireCurrent } from './decide.ts'
 
 /** Deletes a resource; whatever referred to it no longer does. */
 export async function remove(
@@ -19,8 +19,7 @@ export async function remove(
         id,
         mentions: [],
         decide(current) {
-          if (!current) throw notFound(type, id)
-          requireMatch(current.version, ifMatch)
+          requireCurrent(type, id, current, ifMatch)
           return undefined
         },
       },

@@ -1,7 +1,6 @@
 /** PUT: RFC 7644 section 3.5.1. */
 
 import { documentOf } from '../scim/document.ts'
-import { requireMatch } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { type Document, type Draft, isAssigned, readDraft, rearrange } from '../scim/resource.ts'
@@ -10,8 +9,8 @@ import { requireValid } from '../scim/validate.ts'
 import { isJsonObject, type JsonObject } from '../scim/value.ts'
 import type { Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
-import { type Context, notFound } from './context.ts'
-import { decision, requireImmutable } from './decide.ts'
+import type { Context } from './context.ts'
+import { decision, requireCurrent, requireImmutable } from './decide.ts'
 import { withHashedPassword } from './password.ts'
 
 /** Replaces a resource by a request body and returns it as it is stored. */
@@ -24,9 +23,7 @@ export async function replace(
 ): Promise<Stored> {
   const { store, checks } = context
   const draft = readDraft(type, body, store.rules)
-  const known = await store.read(type, id)
-  if (!known) throw notFound(type, id)
-  requireMatch(known.version, ifMatch)
+  const known = requireCurrent(type, id, await store.read(type, id), ifMatch)
   // Checked before the transaction too, so that no password is hashed for a body that is refused.
   requireValid(checks, type, withKept(type, draft, documentOf(known.text, known.hidden)))
   const document = await withHashedPassword(context, type, draft.document)
@@ -39,9 +36,8 @@ export async function replace(
     type,
     id,
     mentions: edits.flatMap(({ ids }) => ids),
-    decide(current, facts) {
-      if (!current) throw notFound(type, id)
-      requireMatch(current.version, ifMatch)
+    decide(found, facts) {
+      const current = requireCurrent(type, id, found, ifMatch)
       const next = withKept(type, { ...draft, document }, current.document)
       requireImmutable(type, current.document, next)
       requireValid(checks, type, next)

@@ -135,11 +135,6 @@ export const COMMON_ATTRIBUTES: readonly Attribute[] = [
   }),
 ]
 
-const COMMON_NAMES = new Set(COMMON_ATTRIBUTES.map((attribute) => attribute.name.toLowerCase()))
-
-export const isCommon = (attribute: Attribute): boolean =>
-  COMMON_NAMES.has(attribute.name.toLowerCase())
-
 /**
  * Builds the registry from schema and resource type files. A later file of the same id or name
  * takes the place of an earlier one, so that an administrator's file extends a built-in one.

@@ -5,7 +5,6 @@ import { ScimError } from '../../src/scim/error.ts'
 import type { CompareOperator, Filter, Literal } from '../../src/scim/filter/filter.ts'
 import { parseFilter } from '../../src/scim/filter/parse.ts'
 import { type Plan, planFilter } from '../../src/scim/filter/plan.ts'
-import { printFilter } from '../../src/scim/filter/print.ts'
 import { resolveFilter } from '../../src/scim/filter/resolve.ts'
 import type { JsonValue } from '../../src/scim/json.ts'
 import { FILTER_BYTES_MAX } from '../../src/scim/limits.ts'
@@ -13,6 +12,7 @@ import type { AttributePath, ResourceType } from '../../src/scim/registry.ts'
 import type { Attribute, Schema } from '../../src/scim/schema.ts'
 import type { JsonObject } from '../../src/scim/value.ts'
 import type { LmdbStore } from '../../src/store/lmdb-store.ts'
+import { printFilter } from '../scim/filter/print.ts'
 import {
   creation,
   DEVICE_REGISTRY,

@@ -8,10 +8,10 @@ import fc from 'fast-check'
 import { ScimError, type ScimType } from '../../../src/scim/error.ts'
 import type { Filter } from '../../../src/scim/filter/filter.ts'
 import { parseFilter, parsePatchPath } from '../../../src/scim/filter/parse.ts'
-import { printFilter } from '../../../src/scim/filter/print.ts'
 import { FILTER_BYTES_MAX, FILTER_CLAUSES_MAX, FILTER_DEPTH_MAX } from '../../../src/scim/limits.ts'
 import filterVectors from '../../vectors/filters-parse.json'
 import pathVectors from '../../vectors/paths.json'
+import { printFilter } from './print.ts'
 
 const seed = Number(process.env['SCIMD_SEED'] ?? Date.now() % 2 ** 31)
 

@@ -1,6 +1,6 @@
 /** The syntax tree of a filter to a text that parses to the same tree. RFC 7644 section 3.4.2.2. */
 
-import type { Filter } from './filter.ts'
+import type { Filter } from '../../../src/scim/filter/filter.ts'
 
 /**
  * Prints a filter with no more parentheses than it needs. Parsing the text gives the same tree but
