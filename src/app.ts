@@ -3,6 +3,7 @@
 import { lstatSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bearerCheck, DEFAULT_TENANT, mintToken } from './auth/bearer.ts'
+import { sealer } from './auth/seal.ts'
 import type { Config, Listen } from './config.ts'
 import type { Wire } from './http/exchange.ts'
 import { errorReply } from './http/reply.ts'
@@ -92,10 +93,11 @@ async function startLocked(
       const { end } = await tenants.lease(name)
       end()
     }
+    const seals = sealer(await control.key('cursor'), now)
     let isReady = false
     let baseUrl = config.baseUrl ?? ''
     const wire: Wire = {
-      service: { registry, checks, now, newId, hashPassword: passwordHasher() },
+      service: { registry, checks, now, newId, hashPassword: passwordHasher(), ...seals },
       log,
       check: bearerCheck(control, config.token),
       baseUrl: (tenant) =>

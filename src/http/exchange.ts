@@ -174,7 +174,7 @@ function enter(wire: Wire, request: Request, tenant: string): Actor {
 /** Who asks, for discovery: anybody, but a credential that is given has to be good. */
 function visitor(wire: Wire, request: Request, tenant: string): Actor {
   if (request.headers.has('authorization')) return enter(wire, request, tenant)
-  return { name: '', tenant, scope: 'read' }
+  return { id: '', name: '', tenant, scope: 'read' }
 }
 
 function askOf(
@@ -194,6 +194,7 @@ function askOf(
   const context: Context = {
     ...service,
     baseUrl,
+    subject: `${tenant}/${actor.id}/${actor.scope}`,
     // Making a signal costs as much as reading a resource; only long work looks at it.
     get signal() {
       return request.signal

@@ -18,6 +18,10 @@ export interface Service {
   newId(): string
   /** A password to the text that is stored in its place. */
   hashPassword(password: string): Promise<string>
+  /** Seals a text for the client to bring back, bound to another text which is not in it. */
+  seal(text: string, bound: string): string
+  /** The text again, or undefined for what was not sealed here or was bound to something else. */
+  open(sealed: string, bound: string): string | undefined
 }
 
 /** One request of one tenant. */
@@ -26,6 +30,8 @@ export interface Context extends Service {
   /** The tenant's base URL, without a slash at its end. */
   readonly baseUrl: string
   readonly origin: Origin
+  /** Tenant, credential and what it may do, as no other credential has it. */
+  readonly subject: string
   /** Keeps the store open for an answer that is read from it bit by bit; the result lets go. */
   holdStore(): () => void
   /** Aborted when the client has gone. */

@@ -4,6 +4,7 @@ import type { JsonValue } from './json.ts'
 import {
   BODY_BYTES_MAX,
   BULK_OPERATIONS_MAX,
+  CURSOR_LIFETIME_MS,
   PAGE_COUNT_DEFAULT,
   PAGE_COUNT_MAX,
 } from './limits.ts'
@@ -26,11 +27,12 @@ export const serviceProviderConfig = (baseUrl: string): JsonObject => ({
   sort: { supported: true },
   etag: { supported: true },
   pagination: {
-    cursor: false,
+    cursor: true,
     index: true,
     defaultPaginationMethod: 'index',
     defaultPageSize: PAGE_COUNT_DEFAULT,
     maxPageSize: PAGE_COUNT_MAX,
+    cursorTimeout: CURSOR_LIFETIME_MS / 1000,
   },
   authenticationSchemes: [
     {
