@@ -77,7 +77,8 @@ export function readDraft(type: ResourceType, body: JsonValue, rules: Rules): Dr
   return { document: arrange(type, base, extensions), links, asserted }
 }
 
-const isLeftEmpty = (raw: JsonValue, rules: Rules): boolean =>
+/** Whether a value is what a template leaves where it has none. */
+export const isLeftEmpty = (raw: JsonValue, rules: Rules): boolean =>
   raw === '' && rules.tolerances.emptyStrings
 
 /**

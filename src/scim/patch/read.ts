@@ -8,7 +8,7 @@ import { resolveFilter, withinElement } from '../filter/resolve.ts'
 import type { JsonValue } from '../json.ts'
 import { PATCH_KEY_FILTERS_MAX, PATCH_OPERATIONS_MAX, PATCH_PATHS_LENGTH_MAX } from '../limits.ts'
 import type { AttributePath, ResourceType } from '../registry.ts'
-import { requireAccepted } from '../resource.ts'
+import { isLeftEmpty, requireAccepted } from '../resource.ts'
 import type { Attribute, Schema } from '../schema.ts'
 import type { Rules } from '../tolerance.ts'
 import { URN } from '../urns.ts'
@@ -183,7 +183,8 @@ function readMembers(
     const place = `${at}.value.${name}`
     const found = findMember(type, name, place, rules, extension)
     if (!found) {
-      if (held !== null && !extension) requireAccepted(type, name, place, 'mutability', rules)
+      const isValue = held !== null && !isLeftEmpty(held, rules)
+      if (isValue && !extension) requireAccepted(type, name, place, 'mutability', rules)
       if (rules.tolerances.unknownAttributes) return []
       throw ScimError.of(
         'invalidSyntax',
