@@ -4,14 +4,13 @@
  */
 
 import { ScimError } from '../scim/error.ts'
-import type { Registry, ResourceType } from '../scim/registry.ts'
-import type { Checks } from '../scim/validate.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import type { Rules } from '../scim/tolerance.ts'
+import type { View } from '../scim/view.ts'
 import type { Origin, Store } from '../store/store.ts'
 
 /** What is the same for all requests. */
 export interface Service {
-  readonly registry: Registry
-  readonly checks: Checks
   /** Milliseconds since 1970. */
   now(): number
   /** An id for a new resource; ids made later sort after those made before. */
@@ -24,8 +23,13 @@ export interface Service {
   open(sealed: string, bound: string): string | undefined
 }
 
+/** What one tenant sees, and how its requests are understood. */
+export interface TenantView extends View {
+  readonly rules: Rules
+}
+
 /** One request of one tenant. */
-export interface Context extends Service {
+export interface Context extends Service, TenantView {
   readonly store: Store
   /** The tenant's base URL, without a slash at its end. */
   readonly baseUrl: string
