@@ -12,6 +12,7 @@ import type { ResourceType } from '../scim/registry.ts'
 import { projectionInQuery } from '../scim/search-request.ts'
 import { Abandoned } from '../store/slices.ts'
 import type { Store } from '../store/store.ts'
+import { releaseBody } from './body.ts'
 import { errorReply } from './reply.ts'
 
 /** A tenant's store, which stays open until the lease and every share of it have ended. */
@@ -132,6 +133,7 @@ async function exchange(
     return faultReply(wire, error, requestId)
   } finally {
     lease?.end()
+    releaseBody(request)
   }
 }
 

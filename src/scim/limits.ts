@@ -7,12 +7,19 @@ const MIB = 1024 * KIB
 
 /** A request body, and the payload of a bulk request. */
 export const BODY_BYTES_MAX = 16 * MIB
+/** The bodies of all requests that are in work at the same time. */
+export const BODIES_BYTES_MAX = 256 * MIB
 /** Nesting of arrays and objects in a request body. */
 export const JSON_DEPTH_MAX = 32
 /** Members of one object in a request body. */
 export const JSON_MEMBERS_MAX = 10_000
 /** Values in a request body, at whatever depth. */
 export const JSON_VALUES_MAX = 1_000_000
+/**
+ * Characters (UTF-16 units) of one string or number in a request body, quotes apart, and of the
+ * white space between two of them: no resource could hold more (RESOURCE_BYTES_MAX).
+ */
+export const JSON_TOKEN_LENGTH_MAX = MIB
 /** Values of one multi-valued attribute; links, such as the members of a group, have no limit. */
 export const VALUES_COUNT_MAX = 1000
 /** Characters (UTF-16 units) of `attributes` or `excludedAttributes`, and of `sortBy`. */

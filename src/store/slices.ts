@@ -1,6 +1,7 @@
 /** Cuts long work into slices, so that other requests are answered between them. */
 
 import { SLICE_MS } from '../scim/limits.ts'
+import type { Steps } from '../scim/steps.ts'
 
 /** Thrown into long work when nobody waits for its result any more. */
 export class Abandoned extends Error {
@@ -10,8 +11,22 @@ export class Abandoned extends Error {
 /** Called within a loop: a promise when it is time to give way to others. */
 export type Pause = () => Promise<void> | undefined
 
-/** Lets everything that waits run before going on. */
-export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+/** What waits for its turn, the longest waiting first. */
+const waiting: (() => void)[] = []
+
+/**
+ * Lets everything else run before going on. Of all that wait here one goes on in each round of the
+ * event loop: ten pieces of long work together block no longer than one does.
+ */
+export const nextTurn = (): Promise<void> =>
+  new Promise((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(letOneGoOn)
+  })
+
+function letOneGoOn(): void {
+  waiting.shift()?.()
+  if (waiting.length > 0) setImmediate(letOneGoOn)
+}
 
 /**
  * A pause for loops: returns at once while the slice lasts, and gives way to others when it is
@@ -71,4 +86,18 @@ async function merge<T>(
     if (merged.length % RUN_COUNT === 0) await pause()
   }
   return merged
+}
+
+/**
+ * Does work of many steps, with pauses between them.
+ *
+ * @throws Abandoned after the signal was aborted, and whatever the work throws
+ */
+export async function inSlices<T>(work: Steps<T>, signal?: AbortSignal): Promise<T> {
+  // Most work is of one step, for which a slicer would only cost.
+  let step = work.next()
+  if (step.done) return step.value
+  const pause = slicer(signal)
+  for (; !step.done; step = work.next()) await pause()
+  return step.value
 }
