@@ -26,6 +26,7 @@ export async function createChange(
   id: string,
 ): Promise<Change> {
   const { store, checks } = context
+  context.requireAccess('write')
   const draft = readDraft(type, body, store.rules)
   const complete = withDefaults(type, draft)
   requireValid(checks, type, complete)

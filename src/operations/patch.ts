@@ -21,6 +21,7 @@ export async function patch(
   ifMatch: string | undefined,
 ): Promise<Stored> {
   const { store, checks } = context
+  context.requireAccess('write', id)
   const { rules } = store
   const read = readPatch(type, body, rules)
   const mentions = linkIdsOf(read, rules)

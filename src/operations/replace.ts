@@ -29,6 +29,7 @@ export async function replace(
   ifMatch: string | undefined,
 ): Promise<Stored> {
   const { store, checks } = context
+  context.requireAccess('write', id)
   const draft = readDraft(type, body, store.rules)
   const known = requireCurrent(type, id, await store.read(type, id), ifMatch)
   // Checked before the transaction too, so that no password is hashed for a body that is refused.
