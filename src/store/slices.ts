@@ -51,10 +51,8 @@ export function slicer(signal?: AbortSignal): Pause {
  * @throws Abandoned after the signal was aborted, and whatever the work throws
  */
 export async function inSlices<T>(work: Steps<T>, signal?: AbortSignal): Promise<T> {
-  // Most work is of one step, for which a slicer would only cost.
-  let step = work.next()
-  if (step.done) return step.value
   const pause = slicer(signal)
+  let step = work.next()
   for (; !step.done; step = work.next()) await pause()
   return step.value
 }
