@@ -4,6 +4,8 @@ import { ScimError } from '../scim/error.ts'
 import type { Scope } from '../store/control.ts'
 
 export interface Actor {
+  /** Tells credentials apart, as names do not; empty for a visitor without one. */
+  readonly id: string
   /** The name of the credential, as it is written to the journal. */
   readonly name: string
   readonly tenant: string

@@ -72,14 +72,15 @@ export function bearerCheck(control: ControlStore, staticToken: string | undefin
   return (token, now) => {
     const hash = hashOf(token)
     if (staticHash && timingSafeEqual(hash, staticHash)) {
-      return { name: 'SCIMD_TOKEN', tenant: DEFAULT_TENANT, scope: 'write' }
+      return { id: 'SCIMD_TOKEN', name: 'SCIMD_TOKEN', tenant: DEFAULT_TENANT, scope: 'write' }
     }
     const prefix = TOKEN.exec(token)?.[1]
     const credential = prefix === undefined ? undefined : control.credential(prefix)
     if (!credential || !timingSafeEqual(hash, Buffer.from(credential.hash, 'hex'))) return undefined
     if (credential.expires !== undefined && credential.expires <= now) return undefined
     control.used(credential.prefix, now)
-    return { name: credential.name, tenant: credential.tenant, scope: credential.scope }
+    const { name, tenant, scope } = credential
+    return { id: credential.prefix, name, tenant, scope }
   }
 }
 

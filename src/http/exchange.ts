@@ -5,10 +5,10 @@ import { type Actor, requireScope, unauthorized } from '../auth/actor.ts'
 import { type BearerCheck, DEFAULT_TENANT, isBearer, tokenIn } from '../auth/bearer.ts'
 import { TENANT_NAME } from '../config.ts'
 import type { Log } from '../log.ts'
-import type { Context, Service } from '../operations/context.ts'
+import type { Context, Service, TenantView } from '../operations/context.ts'
 import { ScimError } from '../scim/error.ts'
 import { type Projection, readProjection } from '../scim/projection.ts'
-import type { Registry, ResourceType } from '../scim/registry.ts'
+import type { ResourceType } from '../scim/registry.ts'
 import { projectionInQuery } from '../scim/search-request.ts'
 import { Abandoned } from '../store/slices.ts'
 import type { Store } from '../store/store.ts'
@@ -26,8 +26,11 @@ export interface Lease {
 /** What the server needs of the rest of the house. */
 export interface Wire {
   readonly service: Service
+  /** The resource types of all tenants: each of them sees all of these or some. */
+  readonly types: readonly ResourceType[]
   readonly log: Log
   readonly check: BearerCheck
+  viewOf(tenant: string): TenantView
   /** The base URL of a tenant, without a slash at its end. */
   baseUrl(tenant: string): string
   /** The store of a tenant, or undefined when there is no such tenant. */
@@ -42,14 +45,9 @@ export interface Ask {
   readonly query: URLSearchParams
   readonly context: Context
   header(name: string): string | undefined
+  /** The type of this name as the tenant sees it. @throws ScimError 404 when it does not */
+  typeNamed(name: string): ResourceType
   projection(type: ResourceType): Projection
-  discovery(): Discovery
-}
-
-export interface Discovery {
-  readonly registry: Registry
-  readonly baseUrl: string
-  readonly id: string
 }
 
 type Handler = (ask: Ask) => Promise<Response>
@@ -173,10 +171,14 @@ function enter(wire: Wire, request: Request, tenant: string): Actor {
   throw unauthorized(isBearer(request.headers.get('authorization')))
 }
 
-/** Who asks, for discovery: anybody, but a credential that is given has to be good. */
+/**
+ * Who asks, for discovery: anybody, but a credential that is given has to be good. Other tenants
+ * than the default one want it: each sees its own schemas, which would tell that it is there.
+ */
 function visitor(wire: Wire, request: Request, tenant: string): Actor {
-  if (request.headers.has('authorization')) return enter(wire, request, tenant)
-  return { name: '', tenant, scope: 'read' }
+  if (request.headers.has('authorization') || tenant !== DEFAULT_TENANT)
+    return enter(wire, request, tenant)
+  return { id: '', name: '', tenant, scope: 'read' }
 }
 
 function askOf(
@@ -193,9 +195,12 @@ function askOf(
   const baseUrl = wire.baseUrl(tenant)
   const { service } = wire
   const id = params?.['id'] ?? ''
+  const view = wire.viewOf(tenant)
   const context: Context = {
     ...service,
+    ...view,
     baseUrl,
+    subject: `${tenant}/${actor.id}/${actor.scope}`,
     // Making a signal costs as much as reading a resource; only long work looks at it.
     get signal() {
       return request.signal
@@ -217,6 +222,10 @@ function askOf(
     context,
     header: (name) => request.headers.get(name) ?? undefined,
     projection: (type) => readProjection(type, projectionInQuery(query)),
-    discovery: () => ({ registry: service.registry, baseUrl, id }),
+    typeNamed(name) {
+      const type = view.registry.typeNamed(name)
+      if (!type) throw ScimError.status(404, `there is no resource type ${name}`)
+      return type
+    },
   }
 }

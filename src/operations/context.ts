@@ -4,28 +4,38 @@
  */
 
 import { ScimError } from '../scim/error.ts'
-import type { Registry, ResourceType } from '../scim/registry.ts'
-import type { Checks } from '../scim/validate.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import type { Rules } from '../scim/tolerance.ts'
+import type { View } from '../scim/view.ts'
 import type { Origin, Store } from '../store/store.ts'
 
 /** What is the same for all requests. */
 export interface Service {
-  readonly registry: Registry
-  readonly checks: Checks
   /** Milliseconds since 1970. */
   now(): number
   /** An id for a new resource; ids made later sort after those made before. */
   newId(): string
   /** A password to the text that is stored in its place. */
   hashPassword(password: string): Promise<string>
+  /** Seals a text for the client to bring back, bound to another text which is not in it. */
+  seal(text: string, bound: string): string
+  /** The text again, or undefined for what was not sealed here or was bound to something else. */
+  open(sealed: string, bound: string): string | undefined
+}
+
+/** What one tenant sees, and how its requests are understood. */
+export interface TenantView extends View {
+  readonly rules: Rules
 }
 
 /** One request of one tenant. */
-export interface Context extends Service {
+export interface Context extends Service, TenantView {
   readonly store: Store
   /** The tenant's base URL, without a slash at its end. */
   readonly baseUrl: string
   readonly origin: Origin
+  /** Tenant, credential and what it may do, as no other credential has it. */
+  readonly subject: string
   /** Keeps the store open for an answer that is read from it bit by bit; the result lets go. */
   holdStore(): () => void
   /** Aborted when the client has gone. */

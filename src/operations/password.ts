@@ -9,7 +9,7 @@ import { PASSWORD_HASHES_MAX, PASSWORD_QUEUE_MAX, STRING_LENGTH_MAX } from '../s
 import type { Assignment } from '../scim/patch/assignment.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
-import type { Attribute } from '../scim/schema.ts'
+import { isPassword } from '../scim/schema.ts'
 import type { Service } from './context.ts'
 
 /** OWASP's recommendation for argon2id: 19 MiB, two passes, one lane. */
@@ -42,10 +42,6 @@ export function passwordHasher(): Service['hashPassword'] {
     }
   }
 }
-
-/** Whether an attribute is the password of RFC 7643 section 4.1.1. */
-const isPassword = ({ name, mutability, type }: Attribute): boolean =>
-  name.toLowerCase() === 'password' && mutability === 'writeOnly' && type === 'string'
 
 /** The same document with a hash in place of its password. The document has been validated. */
 export async function withHashedPassword(

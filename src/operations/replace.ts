@@ -3,7 +3,14 @@
 import { documentOf } from '../scim/document.ts'
 import type { JsonValue } from '../scim/json.ts'
 import type { ResourceType } from '../scim/registry.ts'
-import { type Document, type Draft, isAssigned, readDraft, rearrange } from '../scim/resource.ts'
+import {
+  type Document,
+  type Draft,
+  isAssigned,
+  readDraft,
+  rearrange,
+  withConcealed,
+} from '../scim/resource.ts'
 import type { Attribute } from '../scim/schema.ts'
 import { requireValid } from '../scim/validate.ts'
 import { isJsonObject, type JsonObject } from '../scim/value.ts'
@@ -69,7 +76,7 @@ function withKept(type: ResourceType, { document, asserted }: Draft, current: Do
     }
     next[schema.id] = held
   }
-  return rearrange(type, next)
+  return withConcealed(type, rearrange(type, next), current)
 }
 
 /** The value of one attribute after a PUT; null for none. Sub-attributes are kept as well. */

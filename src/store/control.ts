@@ -37,5 +37,7 @@ export interface ControlStore {
   tenants(): readonly Tenant[]
   /** False when there is one of this name. */
   addTenant(tenant: Tenant): Promise<boolean>
+  /** 32 secret bytes for a purpose: the same ones ever after, for every process. */
+  key(purpose: string): Promise<Uint8Array>
   close(): Promise<void>
 }

@@ -145,8 +145,7 @@ async function work(
   resolved: Resolved,
 ): Promise<MemberList> {
   const pause = slicer()
-  const stored =
-    generation === undefined ? new Map() : await storedMembers(file, link, owner, generation)
+  const { stored, hidden } = await storedMembers(file, link, owner, generation)
   const members = new Map<number, Member>(stored)
   for (const edit of edits) {
     if (edit.op === 'replace') members.clear()
@@ -177,28 +176,37 @@ async function work(
       await pause()
     }
   }
-  return { diff: { link, added, removed }, members: [...members.values()] }
+  return { diff: { link, added, removed }, members: [...members.values(), ...hidden] }
+}
+
+interface StoredMembers {
+  readonly stored: Map<number, Member>
+  /** Of types that are not served at present: no edit means them, each generation keeps them. */
+  readonly hidden: readonly Member[]
 }
 
 async function storedMembers(
   file: TenantFile,
   link: Link,
   owner: Place,
-  generation: number,
-): Promise<Map<number, Member>> {
+  generation: number | undefined,
+): Promise<StoredMembers> {
+  const stored = new Map<number, Member>()
+  const hidden: Member[] = []
+  if (generation === undefined) return { stored, hidden }
   const { forward } = linkFileOf(file, link)
   const { start, end } = memberRange(owner.handle, generation)
-  const stored = new Map<number, Member>()
   for (let from = start; ; ) {
     const keys = [...forward.getKeys({ start: from, end, limit: SLICE_COUNT })]
     for (const key of keys) {
       const member = memberIn(key)
+      const type = file.typeByNumber[member.type]
+      if (!type) hidden.push(member)
       // The links of what was deleted may not have been swept yet.
-      const isAlive = file.typeByNumber[member.type]?.records.doesExist(member.handle)
-      if (isAlive) stored.set(member.handle, member)
+      else if (type.records.doesExist(member.handle)) stored.set(member.handle, member)
     }
     const last = keys.at(-1)
-    if (!last || keys.length < SLICE_COUNT) return stored
+    if (!last || keys.length < SLICE_COUNT) return { stored, hidden }
     from = after(last)
     await nextTurn()
   }

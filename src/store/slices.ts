@@ -45,6 +45,49 @@ export function slicer(signal?: AbortSignal): Pause {
   }
 }
 
+/** Items that are sorted, or merged, in one go. */
+const RUN_COUNT = 4096
+
+/** Sorts as Array.prototype.sort does, which knows no pause: runs of a few, then merged by two. */
+export async function sortInSlices<T>(
+  items: readonly T[],
+  compare: (a: T, b: T) => number,
+  pause: Pause,
+): Promise<T[]> {
+  let runs: T[][] = []
+  for (let start = 0; start < items.length; start += RUN_COUNT) {
+    runs.push(items.slice(start, start + RUN_COUNT).sort(compare))
+    await pause()
+  }
+  while (runs.length > 1) {
+    const merged: T[][] = []
+    for (let at = 0; at < runs.length; at += 2) {
+      const [left = [], right = []] = runs.slice(at, at + 2)
+      merged.push(await merge(left, right, compare, pause))
+    }
+    runs = merged
+  }
+  return runs[0] ?? []
+}
+
+async function merge<T>(
+  left: readonly T[],
+  right: readonly T[],
+  compare: (a: T, b: T) => number,
+  pause: Pause,
+): Promise<T[]> {
+  const merged: T[] = []
+  let l = 0
+  let r = 0
+  while (l < left.length || r < right.length) {
+    const isLeft =
+      r === right.length || (l < left.length && compare(left[l] as T, right[r] as T) <= 0)
+    merged.push((isLeft ? left[l++] : right[r++]) as T)
+    if (merged.length % RUN_COUNT === 0) await pause()
+  }
+  return merged
+}
+
 /**
  * Does work of many steps, with pauses between them.
  *

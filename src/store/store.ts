@@ -9,7 +9,7 @@ import type { Plan } from '../scim/filter/plan.ts'
 import type { LinkEdit } from '../scim/link.ts'
 import type { Link, ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
-import type { Sort } from '../scim/sort.ts'
+import type { Position, Sort } from '../scim/sort.ts'
 import type { Rules } from '../scim/tolerance.ts'
 
 /** What is known of a resource without reading its document. */
@@ -104,8 +104,16 @@ export interface Query {
   readonly sort?: Sort | undefined
   /** Resources to leave out at the beginning, from 0. */
   readonly skip: number
+  /** Goes on after a resource of an earlier page of the same query; `skip` is then 0. */
+  readonly after?: After | undefined
   readonly count: number
   readonly signal: AbortSignal | undefined
+}
+
+export interface After {
+  readonly position: Position
+  /** That of the earlier page: told again where finding it anew means looking at every match. */
+  readonly total: number
 }
 
 export type Predicate = (candidate: Stored) => boolean | Promise<boolean>
@@ -114,6 +122,8 @@ export interface Found {
   /** All matches, not only those returned. */
   readonly total: number
   readonly page: readonly Stored[]
+  /** Those of the page, one for one. */
+  readonly positions: readonly Position[]
 }
 
 /** A group as a member sees it. */
