@@ -23,7 +23,7 @@ export async function readBody(request: Request): Promise<JsonValue> {
   // Making a signal costs more than reading a short body.
   if (bytes.length <= SHORT_BYTES_MAX) return readJson(bytes)
   await nextTurn()
-  return inSlices(readJsonSteps(bytes), request.signal)
+  return inSlices(readJsonSteps(bytes), request)
 }
 
 const SHORT_BYTES_MAX = 64 * 1024

@@ -70,7 +70,7 @@ interface Open {
   count: number
 }
 
-/** One pass over a text, which either is JSON by the rules of readJson or throws where it is not. */
+/** One pass over a text, which is JSON by the rules of readJson, or throws where it is not. */
 export class Scan {
   readonly #text: string
   readonly #length: number
