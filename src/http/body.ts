@@ -1,9 +1,9 @@
 /** Turns a request's body into JSON, within the limits. RFC 7644 sections 3.1 and 3.8. */
 
 import { ScimError } from '../scim/error.ts'
-import { type JsonValue, readJsonSteps } from '../scim/json.ts'
+import { type JsonValue, readJson, readJsonSteps } from '../scim/json.ts'
 import { BODIES_BYTES_MAX, BODY_BYTES_MAX } from '../scim/limits.ts'
-import { Abandoned, inSlices } from '../store/slices.ts'
+import { Abandoned, inSlices, nextTurn } from '../store/slices.ts'
 
 const MEDIA_TYPES = ['application/scim+json', 'application/json']
 
@@ -21,8 +21,9 @@ export async function readBody(request: Request): Promise<JsonValue> {
   requirePlain(request.headers.get('content-encoding'))
   const bytes = await readBytes(request).catch(cutOff)
   // Making a signal costs more than reading a short body.
-  const isShort = bytes.length <= SHORT_BYTES_MAX
-  return inSlices(readJsonSteps(bytes), isShort ? undefined : request.signal)
+  if (bytes.length <= SHORT_BYTES_MAX) return readJson(bytes)
+  await nextTurn()
+  return inSlices(readJsonSteps(bytes), request)
 }
 
 const SHORT_BYTES_MAX = 64 * 1024

@@ -6,14 +6,15 @@ import type { ResourceType } from '../scim/registry.ts'
 import {
   type Document,
   type Draft,
+  draftSteps,
   isAssigned,
-  readDraft,
   rearrange,
   withConcealed,
 } from '../scim/resource.ts'
 import type { Attribute } from '../scim/schema.ts'
 import { requireValid } from '../scim/validate.ts'
 import { isJsonObject, type JsonObject } from '../scim/value.ts'
+import { inSlices } from '../store/slices.ts'
 import type { Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
 import type { Context } from './context.ts'
@@ -30,7 +31,7 @@ export async function replace(
 ): Promise<Stored> {
   const { store, checks } = context
   context.requireAccess('write', id)
-  const draft = readDraft(type, body, store.rules)
+  const draft = await inSlices(draftSteps(type, body, store.rules), context)
   const known = requireCurrent(type, id, await store.read(type, id), ifMatch)
   // Checked before the transaction too, so that no password is hashed for a body that is refused.
   requireValid(checks, type, withKept(type, draft, documentOf(known.text, known.hidden)))
@@ -44,12 +45,12 @@ export async function replace(
     type,
     id,
     mentions: edits.flatMap(({ ids }) => ids),
-    decide(found, facts) {
+    decide(found) {
       const current = requireCurrent(type, id, found, ifMatch)
       const next = withKept(type, { ...draft, document }, current.document)
       requireImmutable(type, current.document, next)
       requireValid(checks, type, next)
-      return decision(next, edits, facts, store.rules)
+      return decision(next, edits, store.rules)
     },
   })
 }

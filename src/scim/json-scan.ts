@@ -45,6 +45,8 @@ const QUOTED_LENGTH_MAX = 60
 const LINES_LENGTH_MAX = 64 * 1024
 /** Characters that are scanned between two pauses. */
 const STEP_LENGTH = 16 * 1024
+/** White space that is skipped in one go. */
+const SPACE_LENGTH = 64 * 1024
 
 /** Is told what a scan finds, in the order of the text. Positions are in UTF-16 units. */
 export interface Sink {
@@ -68,7 +70,7 @@ interface Open {
   count: number
 }
 
-/** One pass over a text, which is JSON by the rules of readJson or throws where it is not. */
+/** One pass over a text, which is JSON by the rules of readJson, or throws where it is not. */
 export class Scan {
   readonly #text: string
   readonly #length: number
@@ -89,12 +91,22 @@ export class Scan {
     let open: Open | undefined
     let values = 0
     let pauseAt = STEP_LENGTH
-    this.#space()
+    while (this.#space()) yield
     if (this.#at === this.#length) {
       throw ScimError.of('invalidSyntax', 'the body is empty, expected JSON')
     }
     for (;;) {
-      // A value is to begin here.
+      if (open) {
+        const start = this.#at
+        if (open.isObject) this.#name(open)
+        sink?.begins(start, this.#at)
+        if (open.isObject) {
+          while (this.#space()) yield
+          if (text.charCodeAt(this.#at) !== COLON) throw this.#unexpected('":"')
+          this.#at++
+          while (this.#space()) yield
+        }
+      }
       if (this.#at >= pauseAt) {
         yield
         pauseAt = this.#at + STEP_LENGTH
@@ -109,12 +121,9 @@ export class Scan {
         opens.push(open)
         sink?.opened(isObject)
         this.#at++
-        this.#space()
+        while (this.#space()) yield
         const end = isObject ? BRACE_CLOSE : BRACKET_CLOSE
-        if (text.charCodeAt(this.#at) !== end) {
-          this.#begin(open, sink)
-          continue
-        }
+        if (text.charCodeAt(this.#at) !== end) continue
         this.#at++
         opens.pop()
         open = opens.at(-1)
@@ -123,7 +132,7 @@ export class Scan {
       // And one has ended, with all that ends with it.
       for (;;) {
         sink?.ended(this.#at)
-        this.#space()
+        while (this.#space()) yield
         if (!open) {
           if (this.#at < this.#length) throw this.#unexpected('the end of the body')
           return
@@ -135,8 +144,7 @@ export class Scan {
         }
         this.#at++
         if (next === COMMA) {
-          this.#space()
-          this.#begin(open, sink)
+          while (this.#space()) yield
           break
         }
         this.#names.length = open.first
@@ -145,21 +153,6 @@ export class Scan {
         sink?.closed(this.#at)
       }
     }
-  }
-
-  /** Up to the value of an element or of a member. */
-  #begin(open: Open, sink: Sink | undefined): void {
-    const start = this.#at
-    if (!open.isObject) {
-      sink?.begins(start, start)
-      return
-    }
-    this.#name(open)
-    sink?.begins(start, this.#at)
-    this.#space()
-    if (this.#text.charCodeAt(this.#at) !== COLON) throw this.#unexpected('":"')
-    this.#at++
-    this.#space()
   }
 
   /** The name of a member, which no other member of its object may have. */
@@ -200,17 +193,18 @@ export class Scan {
     this.#at += word.length
   }
 
-  #space(): void {
+  /** Skips white space; true when there may be more of it. */
+  #space(): boolean {
     const text = this.#text
-    const end = Math.min(this.#length, this.#at + JSON_TOKEN_LENGTH_MAX + 1)
+    const end = Math.min(this.#length, this.#at + SPACE_LENGTH)
     let at = this.#at
     while (at < end) {
       const code = text.charCodeAt(at)
       if (code !== SPACE && code !== LF && code !== CR && code !== TAB) break
       at++
     }
-    if (at - this.#at > JSON_TOKEN_LENGTH_MAX) throw this.#tooLong('white space')
     this.#at = at
+    return at === end && at < this.#length
   }
 
   /**

@@ -35,6 +35,8 @@ export function* readJsonSteps(bytes: Uint8Array): Steps<JsonValue> {
     yield* scan.steps()
     return JSON.parse(text) as JsonValue
   }
+  // To decode 16 MiB is a step of its own.
+  yield
   const builder = new Builder(text)
   yield* scan.steps(builder)
   return builder.value()

@@ -16,8 +16,8 @@ export const JSON_MEMBERS_MAX = 10_000
 /** Values in a request body, at whatever depth. */
 export const JSON_VALUES_MAX = 1_000_000
 /**
- * Characters (UTF-16 units) of one string or number in a request body, quotes apart, and of the
- * white space between two of them: no resource could hold more (RESOURCE_BYTES_MAX).
+ * Characters (UTF-16 units) of one string or number in a request body as it is written, quotes
+ * apart: no resource could hold more (RESOURCE_BYTES_MAX).
  */
 export const JSON_TOKEN_LENGTH_MAX = MIB
 /** Values of one multi-valued attribute; links, such as the members of a group, have no limit. */

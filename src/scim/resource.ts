@@ -5,6 +5,7 @@ import type { JsonValue } from './json.ts'
 import { ID_LENGTH_MAX } from './limits.ts'
 import type { Link, ResourceType } from './registry.ts'
 import type { Attribute, Schema } from './schema.ts'
+import { finished, type Steps } from './steps.ts'
 import type { Rules } from './tolerance.ts'
 import {
   elementsOf,
@@ -40,7 +41,11 @@ export interface Draft {
  *
  * @throws ScimError invalidSyntax for the wrong structure, invalidValue for a wrong value
  */
-export function readDraft(type: ResourceType, body: JsonValue, rules: Rules): Draft {
+export const readDraft = (type: ResourceType, body: JsonValue, rules: Rules): Draft =>
+  finished(draftSteps(type, body, rules))
+
+/** The same in steps: of a resource with many links there are several. */
+export function* draftSteps(type: ResourceType, body: JsonValue, rules: Rules): Steps<Draft> {
   if (!isJsonObject(body)) {
     throw ScimError.of(
       'invalidSyntax',
@@ -68,7 +73,7 @@ export function readDraft(type: ResourceType, body: JsonValue, rules: Rules): Dr
     if (attribute.mutability === 'readOnly') continue
     const link = type.links.find((candidate) => candidate.attribute === attribute)
     if (link) {
-      links.set(link, readLinkIds(link, raw, attribute.name, rules))
+      links.set(link, yield* linkIdSteps(link, raw, attribute.name, rules))
       continue
     }
     const value = readValue(attribute, raw, attribute.name, rules)
@@ -181,29 +186,34 @@ function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
  * The ids that a link attribute's value names, each once. An element is an object with `value`, or
  * with a `$ref` that ends in the id; what else it says is derived by the server and dropped.
  */
-export function readLinkIds(
+export function* linkIdSteps(
   link: Link,
   raw: JsonValue,
   at: string,
   rules: Rules,
-): readonly string[] {
+): Steps<readonly string[]> {
   const ids = new Set<string>()
-  elementsOf(link.attribute, raw, at, rules).forEach((element, index) => {
-    if (element === null) return
-    ids.add(readLinkId(element, `${at}[${index}]`, rules))
-  })
+  let index = 0
+  for (const element of elementsOf(link.attribute, raw, at, rules)) {
+    if (element !== null) ids.add(readLinkId(element, at, index, rules))
+    if (++index % LINKS_PER_STEP === 0) yield
+  }
   return [...ids]
 }
 
-function readLinkId(element: JsonValue, at: string, rules: Rules): string {
+const LINKS_PER_STEP = 1000
+
+function readLinkId(element: JsonValue, list: string, index: number, rules: Rules): string {
   if (!isJsonObject(element) && !rules.tolerances.stringForComplex) {
+    const at = `${list}[${index}]`
     throw ScimError.of('invalidValue', `${at}: found ${shown(element)}, expected an object`)
   }
   const id = isJsonObject(element) ? memberOf(element, 'value') : element
   const named = id ?? (isJsonObject(element) ? idInReference(memberOf(element, '$ref')) : undefined)
   if (typeof named !== 'string' || named === '' || named.length > ID_LENGTH_MAX) {
     const expected = `the id of a resource, at most ${ID_LENGTH_MAX} characters`
-    throw ScimError.of('invalidValue', `${at}.value: found ${shown(named)}, expected ${expected}`)
+    const at = `${list}[${index}].value`
+    throw ScimError.of('invalidValue', `${at}: found ${shown(named)}, expected ${expected}`)
   }
   return named
 }

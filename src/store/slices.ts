@@ -2,6 +2,7 @@
 
 import { SLICE_MS } from '../scim/limits.ts'
 import type { Steps } from '../scim/steps.ts'
+import type { Client } from './store.ts'
 
 /** Thrown into long work when nobody waits for its result any more. */
 export class Abandoned extends Error {
@@ -93,11 +94,12 @@ async function merge<T>(
  *
  * @throws Abandoned after the signal was aborted, and whatever the work throws
  */
-export async function inSlices<T>(work: Steps<T>, signal?: AbortSignal): Promise<T> {
-  // Most work is of one step, for which a slicer would only cost.
+export async function inSlices<T>(work: Steps<T>, client?: Client): Promise<T> {
   let step = work.next()
+  // Most work is of one step, for which a signal would only cost.
   if (step.done) return step.value
-  const pause = slicer(signal)
-  for (; !step.done; step = work.next()) await pause()
+  const pause = slicer(client?.signal)
+  await nextTurn()
+  for (step = work.next(); !step.done; step = work.next()) await pause()
   return step.value
 }

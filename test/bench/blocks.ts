@@ -29,7 +29,7 @@ let waiting: ((message: unknown) => void) | undefined
 const child = Bun.spawn([process.execPath, join(import.meta.dir, 'watched.ts'), data, TOKEN], {
   env: { PATH: process.env.PATH ?? '' },
   stdout: 'inherit',
-  stderr: 'inherit',
+  stderr: 'ignore',
   ipc(message) {
     if (waiting) waiting(message)
     else told.push(message)

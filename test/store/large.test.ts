@@ -517,23 +517,24 @@ test('a large change that is refused in the end leaves nothing behind', async ()
   await expectSound(store)
 })
 
-test('a decision on very many links is told the truth about each of them', async () => {
+test('an edit of very many links is told the truth about each of them', async () => {
   await using opened = await storeOfUsers()
   const { store } = opened
   await commitAt(store, 2, group('g'), group('inner'))
   const ids = [...HALF, 'inner', 'nobody']
-  const change: Change = {
-    ...editMembers('g', edit('add', ids)),
-    decide(current, facts) {
-      expect(current?.version).toBe(1)
-      expect(facts.typeOf('u9999')).toBe('User')
-      expect(facts.typeOf('inner')).toBe('Group')
-      expect(facts.typeOf('nobody')).toBeUndefined()
-      throw ScimError.of('invalidValue', 'there is nobody')
-    },
+  const asked = new Map<string, string | undefined>()
+  const accepts = (id: string, type: string | undefined): boolean => {
+    asked.set(id, type)
+    if (type === undefined) throw ScimError.of('invalidValue', 'there is nobody')
+    return true
   }
+  const change = editMembers('g', { link: MEMBERS, op: 'add', ids, accepts })
 
   await expect(commitAt(store, 3, change)).rejects.toMatchObject({ scimType: 'invalidValue' })
+  expect([...asked.keys()]).toEqual(ids)
+  expect(asked.get(HALF[0] as string)).toBe('User')
+  expect(asked.get('inner')).toBe('Group')
+  expect(asked.get('nobody')).toBeUndefined()
 
   expect(await membersOf(store, 'g')).toEqual([])
   await expectSound(store)

@@ -10,10 +10,12 @@ import { PATCH_KEY_FILTERS_MAX, PATCH_OPERATIONS_MAX, PATCH_PATHS_LENGTH_MAX } f
 import type { AttributePath, ResourceType } from '../registry.ts'
 import { isLeftEmpty, requireAccepted } from '../resource.ts'
 import type { Attribute, Schema } from '../schema.ts'
+import { finished, type Steps } from '../steps.ts'
 import type { Rules } from '../tolerance.ts'
 import { URN } from '../urns.ts'
 import { coerced, isJsonObject, type JsonObject, memberOf, readValue, shown } from '../value.ts'
 import type { Assignment, PatchOp, Selection } from './assignment.ts'
+import { withLinkIds } from './links.ts'
 
 /**
  * Reads the body of a PATCH request. RFC 7644 section 3.5.2.
@@ -21,7 +23,15 @@ import type { Assignment, PatchOp, Selection } from './assignment.ts'
  * @throws ScimError invalidSyntax for the structure, invalidPath, invalidFilter, noTarget (remove
  *   without a path), invalidValue (add and replace without a value), mutability (readOnly path)
  */
-export function readPatch(type: ResourceType, body: JsonValue, rules: Rules): Assignment[] {
+export const readPatch = (type: ResourceType, body: JsonValue, rules: Rules): Assignment[] =>
+  finished(patchSteps(type, body, rules))
+
+/** The same in steps: of many operations, or many links, there are several. */
+export function* patchSteps(
+  type: ResourceType,
+  body: JsonValue,
+  rules: Rules,
+): Steps<Assignment[]> {
   if (!isJsonObject(body)) {
     throw ScimError.of('invalidSyntax', `the body is ${shown(body)}, expected a PatchOp object`)
   }
@@ -40,12 +50,17 @@ export function readPatch(type: ResourceType, body: JsonValue, rules: Rules): As
   requirePathsWithin(operations)
   const assignments: Assignment[] = []
   for (const [index, operation] of operations.entries()) {
-    assignments.push(...readOperation(type, operation, `Operations[${index}]`, rules))
+    if (index % OPERATIONS_PER_STEP === OPERATIONS_PER_STEP - 1) yield
+    for (const assignment of readOperation(type, operation, `Operations[${index}]`, rules)) {
+      assignments.push(yield* withLinkIds(assignment, rules))
+    }
     // An operation without a path counts as one for each attribute of its value.
     if (assignments.length > PATCH_OPERATIONS_MAX) throw tooMany('assignments')
   }
   return assignments
 }
+
+const OPERATIONS_PER_STEP = 20
 
 const tooMany = (what: string): ScimError =>
   ScimError.status(413, `Operations: found more ${what} than ${PATCH_OPERATIONS_MAX}`)
