@@ -14,6 +14,7 @@ import { type Limiter, requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Context, Service, TenantView } from '../operations/context.ts'
+import { requireActive } from '../operations/subject.ts'
 import { ScimError } from '../scim/error.ts'
 import { type Projection, readProjection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
@@ -145,6 +146,7 @@ async function exchange(
     if (!handlers.isPublic && !mayAtAll(actor, verb)) throw forbidden(actor, verb)
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
     if (!lease && !handlers.isPublic) throw unauthorized(true)
+    if (lease && actor.scopes.has('me')) await requireActive(lease.store, actor.user ?? '')
     return await handler(askOf(wire, raw, actor, tenant, lease, requestId))
   } catch (error) {
     return faultReply(wire, error, requestId)

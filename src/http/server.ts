@@ -2,13 +2,14 @@
 
 import { Elysia } from 'elysia'
 import { bulk } from '../operations/bulk.ts'
-import type { Context } from '../operations/context.ts'
+import { type Context, locationOf } from '../operations/context.ts'
 import { create } from '../operations/create.ts'
 import { patch } from '../operations/patch.ts'
 import { read } from '../operations/read.ts'
 import { remove } from '../operations/remove.ts'
 import { replace } from '../operations/replace.ts'
 import { search, searchAll } from '../operations/search.ts'
+import { subjectOf } from '../operations/subject.ts'
 import { verify } from '../operations/verify.ts'
 import {
   resourceTypeDocument,
@@ -174,14 +175,13 @@ const me: Handlers = {
 }
 
 async function asMyself(method: 'GET' | 'PUT' | 'PATCH' | 'DELETE', ask: Ask): Promise<Response> {
-  const { user, store } = ask.context
-  if (user === undefined) {
-    throw ScimError.status(501, '/Me is for credentials made for a user: scimd token create --user')
-  }
-  const header = await store.find(user)
-  const handler = header && resource(header.type.name)[method]
-  if (!handler) throw ScimError.status(404, `the resource ${user} of this credential is gone`)
-  return handler({ ...ask, id: user })
+  const { type, id } = await subjectOf(ask.context.store, ask.context.user)
+  const handler = resource(type.name)[method]
+  if (!handler) throw new Error(`/Me has no ${method}`)
+  const reply = await handler({ ...ask, id })
+  // Section 3.11 wants it in every answer, those without a body included.
+  reply.headers.set('Location', locationOf(ask.context, type, id))
+  return reply
 }
 
 /** For the application, which cannot read passwords. A type without them has no such path. */

@@ -33,18 +33,29 @@ export async function verify(
   context.attempts.take(id)
   const document = documentOf(stored.text, stored.hidden)
   const hash = document[attribute.name]
-  const isSame = await context.verifyPassword(password, typeof hash === 'string' ? hash : undefined)
-  const verified = isSame && document['active'] !== false
-  if (verified) context.attempts.giveBack(id)
-  return { schemas: [URN.verifyPasswordResponse], verified }
+  let isWrong = false
+  try {
+    const isSame = await context.verifyPassword(
+      password,
+      typeof hash === 'string' ? hash : undefined,
+    )
+    isWrong = !isSame || document['active'] === false
+  } finally {
+    // What could not be tried has not failed.
+    if (!isWrong) context.attempts.giveBack(id)
+  }
+  return { schemas: [URN.verifyPasswordResponse], verified: !isWrong }
 }
 
 function passwordIn(body: JsonValue): string {
   if (!isJsonObject(body)) {
-    throw ScimError.of('invalidSyntax', `the body is ${shown(body)}, expected an object`)
+    // What it is instead may be the password.
+    throw ScimError.of('invalidSyntax', 'expected an object with the password as a member')
   }
   const schemas = memberOf(body, 'schemas')
-  if (schemas !== undefined && !(Array.isArray(schemas) && schemas.includes(URN.verifyPassword))) {
+  const wanted = URN.verifyPassword.toLowerCase()
+  const isNamed = (uri: JsonValue) => String(uri).toLowerCase() === wanted
+  if (schemas !== undefined && !(Array.isArray(schemas) && schemas.some(isNamed))) {
     const detail = `schemas: found ${shown(schemas)}, expected ["${URN.verifyPassword}"] or nothing`
     throw ScimError.of('invalidSyntax', detail)
   }

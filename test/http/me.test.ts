@@ -58,17 +58,33 @@ for (const target of TARGETS) {
       const stale = await ask('PATCH', '/Me', rename('Stale'), { 'If-Match': 'W/"1"' })
       expectError(stale, 412)
       const tag = patched.headers.get('etag') ?? ''
-      expect((await ask('GET', '/Me', undefined, { 'If-None-Match': tag })).status).toBe(304)
+      const known = await ask('GET', '/Me', undefined, { 'If-None-Match': tag })
+      expect([known.status, known.headers.get('location')]).toEqual([304, user.meta.location])
 
       const { userName } = user
       const put = await ask('PUT', '/Me', { schemas: [USER], userName, displayName: 'Put' })
       expect(put.status).toBe(200)
       expect((await scim.get(`/Users/${user.id}`)).body.displayName).toBe('Put')
 
-      expect((await ask('DELETE', '/Me')).status).toBe(204)
+      const gone = await ask('DELETE', '/Me')
+      expect([gone.status, gone.headers.get('location')]).toEqual([204, user.meta.location])
       expect((await scim.get(`/Users/${user.id}`)).status).toBe(404)
       expectError(await ask('GET', '/Me'), 404)
       expectError(await ask('PATCH', '/Me', rename('Gone')), 404)
+    })
+
+    test('a user who is suspended can neither read nor activate itself', async () => {
+      const { user, ask } = await person()
+      const path = `/Users/${user.id}`
+      await scim.patched(path, { op: 'replace', path: 'active', value: false })
+      const Operations = [{ op: 'replace', path: 'active', value: true }]
+      for (const own of ['/Me', path]) {
+        expectError(await ask('GET', own), 403)
+        expectError(await ask('PATCH', own, { schemas: [PATCH_OP], Operations }), 403)
+      }
+      expect((await scim.get(path)).body.active).toBe(false)
+      await scim.patched(path, { op: 'replace', path: 'active', value: true })
+      expect((await ask('GET', '/Me')).status).toBe(200)
     })
 
     test('[R7644-3.11-05] nobody registers by POST to /Me', async () => {

@@ -79,6 +79,15 @@ for (const target of TARGETS) {
       expect((await scim.get(`/Users/${id}`)).status).toBe(200)
     })
 
+    test('a body that is the password itself is not told back', async () => {
+      const { id } = await scim.user({ password: 'right' })
+      for (const body of ['"secret"', '["secret"]', '{"schemas": "secret"}']) {
+        const reply = await ask(`/Users/${id}`, body)
+        expect(reply.status).toBe(400)
+        if (!body.includes('schemas')) expect(reply.text).not.toInclude('secret')
+      }
+    })
+
     test('what is not there is 404, and a body that is none is refused', async () => {
       const { id } = await scim.user({ password: 'right' })
       const group = await scim.group()
@@ -87,6 +96,8 @@ for (const target of TARGETS) {
       expectError(await ask(`/Groups/${group.id}`, { password: 'x' }), 404)
       for (const body of [[], 'x', 5, null, { schemas: [GROUP], password: 'right' }])
         expectError(await ask(`/Users/${id}`, JSON.stringify(body)), 400, 'invalidSyntax')
+      const named = { schemas: [VERIFY.toUpperCase()], password: 'right' }
+      expect((await ask(`/Users/${id}`, named)).body.verified).toBe(true)
       for (const password of [undefined, '', 5, null, ['right'], 'x'.repeat(STRING_LENGTH_MAX + 1)])
         expectError(await ask(`/Users/${id}`, { password }), 400, 'invalidValue')
       expect(await verified(id, 'x'.repeat(STRING_LENGTH_MAX))).toBe(false)
