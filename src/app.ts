@@ -3,17 +3,32 @@
 import { lstatSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bearerCheck, DEFAULT_TENANT, mintToken } from './auth/bearer.ts'
-import type { Config, Listen } from './config.ts'
+import { limiter } from './auth/rate.ts'
+import { sealer } from './auth/seal.ts'
+import {
+  type Config,
+  ConfigFaults,
+  DEFAULT_SETTINGS,
+  type Listen,
+  type TenantSettings,
+} from './config.ts'
 import type { Wire } from './http/exchange.ts'
 import { errorReply } from './http/reply.ts'
 import { createServer } from './http/server.ts'
 import type { Log } from './log.ts'
+import type { TenantView } from './operations/context.ts'
 import { passwordHasher } from './operations/password.ts'
-import { loadRegistry } from './schemas.ts'
+import { readSchemaFiles } from './schemas.ts'
 import { ScimError } from './scim/error.ts'
-import type { Registry } from './scim/registry.ts'
-import { DEFAULT_RULES } from './scim/tolerance.ts'
-import { compileChecks, faultOf } from './scim/validate.ts'
+import {
+  RATE_KEYS_MAX,
+  SIGN_INS_PER_SECOND,
+  VERIFY_ATTEMPTS_MAX,
+  VERIFY_PERIOD_S,
+} from './scim/limits.ts'
+import { buildRegistry, type Registry } from './scim/registry.ts'
+import { faultOf } from './scim/validate.ts'
+import { faultsOfView, viewsOf } from './scim/view.ts'
 import type { ControlStore } from './store/control.ts'
 import { lockDataDirectory, requireDataDirectory } from './store/data-directory.ts'
 import { openLmdbControl } from './store/lmdb-control.ts'
@@ -46,57 +61,79 @@ const STOP_TIMEOUT_MS = 30_000
 /**
  * Starts a server: everything is checked before anything listens.
  *
- * @throws SchemaFaults, StoreFileError, DataDirectoryError or ListenError
+ * @throws SchemaFaults, ConfigFaults, StoreFileError, DataDirectoryError or ListenError
  */
 export async function start(config: Config, surroundings: Surroundings): Promise<Running> {
-  const registry = loadRegistry(config.schemas)
+  const files = readSchemaFiles(config.schemas)
+  const registry = buildRegistry(files.schemas, files.types)
+  requireViews(config, registry)
+  const viewOf = viewsOf(files, registry)
   requireDataDirectory(config.data)
   const unlock = lockDataDirectory(config.data)
   try {
-    return await startLocked(config, surroundings, registry, unlock)
+    return await startLocked(config, surroundings, { registry, viewOf }, unlock)
   } catch (error) {
     unlock()
     throw error
   }
 }
 
+/** @throws ConfigFaults for settings that name what no schema file has */
+function requireViews({ file, tenants }: Config, registry: Registry): void {
+  const faults = [...tenants].flatMap(([name, settings]) =>
+    faultsOfView(registry, settings).map((fault) => `${file}: $.tenants.${name}${fault}`),
+  )
+  if (faults.length > 0) throw new ConfigFaults(faults)
+}
+
+/** The schemas of all tenants, and what each of them sees of these. */
+interface Schemas {
+  readonly registry: Registry
+  readonly viewOf: ReturnType<typeof viewsOf>
+}
+
 async function startLocked(
   config: Config,
   surroundings: Surroundings,
-  registry: Registry,
+  { registry, viewOf }: Schemas,
   unlock: () => void,
 ): Promise<Running> {
   const { log, now, newId } = surroundings
-  const checks = compileChecks(registry.types)
+  const views = new Map<TenantSettings, TenantView>()
+  const viewFor = (tenant: string): TenantView => {
+    const rules = config.tenants.get(tenant) ?? DEFAULT_SETTINGS
+    const view = views.get(rules) ?? { ...viewOf(rules), rules }
+    views.set(rules, view)
+    return view
+  }
   const control = openLmdbControl(join(config.data, 'control.mdb'))
-  const tenants = lmdbTenants(
-    join(config.data, 'tenants'),
-    registry,
-    (name) => config.tenants.get(name) ?? DEFAULT_RULES,
-    (tenant) => ({
-      progress: (type, done, total) =>
-        surroundings.progress?.(`re-indexing ${tenant}: ${done} of ${total} ${type} resources`),
-      faultOf: (type, document) => faultOf(checks, type, document),
-      faulty: (type, id, fault) =>
-        log('warn', 'a stored resource is not valid under the present schemas', {
-          tenant,
-          type,
-          id,
-          fault,
-        }),
-    }),
-  )
+  const tenants = lmdbTenants(join(config.data, 'tenants'), viewFor, (tenant) => ({
+    progress: (type, done, total) =>
+      surroundings.progress?.(`re-indexing ${tenant}: ${done} of ${total} ${type} resources`),
+    faultOf: (type, document) => faultOf(viewFor(tenant).checks, type, document),
+    faulty: (type, id, fault) =>
+      log('warn', 'a stored resource is not valid under the present schemas', {
+        tenant,
+        type,
+        id,
+        fault,
+      }),
+  }))
   try {
     // The default tenant and those known: whatever is wrong with their files is told now.
     for (const name of [DEFAULT_TENANT, ...control.tenants().map((tenant) => tenant.name)]) {
       const { end } = await tenants.lease(name)
       end()
     }
+    const seals = sealer(await control.key('cursor'), now)
     let isReady = false
     let baseUrl = config.baseUrl ?? ''
     const wire: Wire = {
-      service: { registry, checks, now, newId, hashPassword: passwordHasher() },
+      service: { now, newId, ...passwordHasher(), ...seals },
+      types: registry.types,
+      viewOf: viewFor,
       log,
+      limits: limitsOf(config, now),
       check: bearerCheck(control, config.token),
       baseUrl: (tenant) =>
         tenant === DEFAULT_TENANT
@@ -136,6 +173,18 @@ async function startLocked(
     await tenants.close()
     await control.close()
     throw error
+  }
+}
+
+/** A rate of 0 stands for none; what protects passwords stays. */
+function limitsOf({ rateLimit }: Config, now: () => number): Wire['limits'] {
+  const rateOf = (perSecond: number, seconds: number) =>
+    limiter({ perSecond, burst: perSecond * seconds, keysMax: RATE_KEYS_MAX }, now)
+  const isLimited = rateLimit > 0
+  return {
+    requests: isLimited ? rateOf(rateLimit, 2) : undefined,
+    signIns: isLimited ? rateOf(SIGN_INS_PER_SECOND, 10) : undefined,
+    attempts: rateOf(VERIFY_ATTEMPTS_MAX / VERIFY_PERIOD_S, VERIFY_PERIOD_S),
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { RATE_PER_SECOND_DEFAULT } from './scim/limits.ts'
 import {
   DEFAULT_RULES,
   MODES,
@@ -13,6 +14,7 @@ import {
   TOLERANCES,
   type Tolerances,
 } from './scim/tolerance.ts'
+import { type ViewSettings, WHOLE_VIEW } from './scim/view.ts'
 
 /** One setting: how it is given, and what it means. */
 export interface Setting {
@@ -61,6 +63,13 @@ export const SETTINGS = {
     'none',
     'one static bearer token for the default tenant, at least 32 characters',
   ),
+  rateLimit: setting(
+    'rate-limit',
+    'SCIMD_RATE_LIMIT',
+    'N',
+    String(RATE_PER_SECOND_DEFAULT),
+    'requests per second of one credential, twice that at once; 0 for no limit',
+  ),
   config: setting(
     'config',
     'SCIMD_CONFIG',
@@ -94,9 +103,18 @@ export interface Config {
   readonly baseUrl: string | undefined
   readonly schemas: string | undefined
   readonly token: string | undefined
-  /** The rules of the tenants that the file names. */
-  readonly tenants: ReadonlyMap<string, Rules>
+  /** Requests per second of one credential; 0 for no limit. */
+  readonly rateLimit: number
+  /** Where the tenants' settings are from, or would be. */
+  readonly file: string
+  /** The settings of the tenants that the file names. */
+  readonly tenants: ReadonlyMap<string, TenantSettings>
 }
+
+/** How a tenant's requests are understood, and which resource types and schemas it sees. */
+export type TenantSettings = Rules & ViewSettings
+
+export const DEFAULT_SETTINGS: TenantSettings = { ...DEFAULT_RULES, ...WHOLE_VIEW }
 
 /** Everything that is wrong with the settings, each with its cure. */
 export class ConfigFaults extends Error {
@@ -146,14 +164,17 @@ export function readConfig(flags: Flags, environment: Environment): Config {
       `SCIMD_TOKEN: has ${token.length} characters, expected at least ${TOKEN_LENGTH_MIN}`,
     )
   }
+  const rateLimit = readRateLimit(text(flags, environment, 'rateLimit'), faults)
   const baseUrl = readBaseUrl(text(flags, environment, 'baseUrl'), faults)
   const schemas = text(flags, environment, 'schemas')
   if (schemas !== undefined && !statSync(schemas, { throwIfNoEntry: false })?.isDirectory()) {
     faults.push(`--schemas ${schemas}: there is no such directory`)
   }
-  const tenants = readFile(text(flags, environment, 'config'), data, faults)
+  const given = text(flags, environment, 'config')
+  const file = given ?? join(data, 'scimd.json')
+  const tenants = readFile(file, given !== undefined, faults)
   if (!listen || faults.length > 0) throw new ConfigFaults(faults)
-  return { data, listen, baseUrl, schemas, token, tenants }
+  return { data, listen, baseUrl, schemas, token, rateLimit, file, tenants }
 }
 
 function text(flags: Flags, environment: Environment, name: SettingName): string | undefined {
@@ -176,6 +197,13 @@ function readSwitch(
   if (['1', 'true', 'yes', 'on'].includes(value)) return true
   faults.push(`${variable}: found "${value}", expected 1 or 0`)
   return false
+}
+
+function readRateLimit(given: string | undefined, faults: string[]): number {
+  if (given === undefined) return RATE_PER_SECOND_DEFAULT
+  if (!/^\d{1,9}$/.test(given))
+    faults.push(`--rate-limit ${given}: expected a whole number of requests per second, or 0`)
+  return Number(given)
 }
 
 function readListen(address: string, faults: string[]): Listen | undefined {
@@ -216,11 +244,10 @@ function readBaseUrl(given: string | undefined, faults: string[]): string | unde
   return bare
 }
 
-function readFile(given: string | undefined, data: string, faults: string[]): Map<string, Rules> {
-  const file = given ?? join(data, 'scimd.json')
-  const tenants = new Map<string, Rules>()
+function readFile(file: string, isGiven: boolean, faults: string[]): Config['tenants'] {
+  const tenants = new Map<string, TenantSettings>()
   if (!existsSync(file)) {
-    if (given !== undefined) faults.push(`--config ${file}: there is no such file`)
+    if (isGiven) faults.push(`--config ${file}: there is no such file`)
     return tenants
   }
   let json: unknown
@@ -237,7 +264,7 @@ function readFile(given: string | undefined, data: string, faults: string[]): Ma
     const at = `$.tenants.${name}`
     if (!TENANT_NAME.test(name))
       faults.push(`${file}: ${at}: a tenant's name is 1 to 63 of a-z, 0-9 and -`)
-    tenants.set(name, readRules(settings, file, at, faults))
+    tenants.set(name, readSettings(settings, file, at, faults))
   }
   return tenants
 }
@@ -262,29 +289,50 @@ function members(
   return json as Record<string, unknown>
 }
 
-function readRules(json: unknown, file: string, at: string, faults: string[]): Rules {
-  const known = ['mode', 'tolerances', 'unknownMembers', 'uniqueNames']
-  const settings = members(json, file, at, known, faults)
-  const { mode = DEFAULT_RULES.mode, unknownMembers = DEFAULT_RULES.unknownMembers } = settings
-  const { uniqueNames = DEFAULT_RULES.uniqueNames } = settings
+const TENANT_SETTINGS = [
+  'mode',
+  'tolerances',
+  'unknownMembers',
+  'uniqueNames',
+  'resourceTypes',
+  'extensions',
+  'passwords',
+  'sensitive',
+]
+
+function readSettings(json: unknown, file: string, at: string, faults: string[]): TenantSettings {
+  const settings = members(json, file, at, TENANT_SETTINGS, faults)
+  const fault = (name: string, expected: string) =>
+    void faults.push(`${file}: ${at}.${name}: expected ${expected}`)
+  const { mode, unknownMembers, uniqueNames, passwords } = { ...DEFAULT_SETTINGS, ...settings }
   if (typeof mode !== 'string' || !Object.hasOwn(MODES, mode)) {
-    faults.push(`${file}: ${at}.mode: expected one of ${Object.keys(MODES).join(', ')}`)
+    fault('mode', `one of ${Object.keys(MODES).join(', ')}`)
   }
   if (unknownMembers !== 'refuse' && unknownMembers !== 'skip') {
-    faults.push(`${file}: ${at}.unknownMembers: expected "refuse" or "skip"`)
+    fault('unknownMembers', '"refuse" or "skip"')
   }
-  if (typeof uniqueNames !== 'boolean')
-    faults.push(`${file}: ${at}.uniqueNames: expected true or false`)
+  if (typeof uniqueNames !== 'boolean') fault('uniqueNames', 'true or false')
+  if (passwords !== 'accept' && passwords !== 'refuse') fault('passwords', '"accept" or "refuse"')
   const names = Object.keys(TOLERANCES)
   const switches = members(settings['tolerances'] ?? {}, file, `${at}.tolerances`, names, faults)
   for (const [name, on] of Object.entries(switches)) {
-    if (typeof on !== 'boolean')
-      faults.push(`${file}: ${at}.tolerances.${name}: expected true or false`)
+    if (typeof on !== 'boolean') fault(`tolerances.${name}`, 'true or false')
+  }
+  const texts = (name: string): readonly string[] | undefined => {
+    const listed = settings[name]
+    if (listed === undefined) return undefined
+    if (Array.isArray(listed) && listed.every((one) => typeof one === 'string')) return listed
+    fault(name, 'a list of strings')
+    return undefined
   }
   return {
     mode: mode as Mode,
     tolerances: { ...MODES[mode as Mode], ...(switches as Partial<Tolerances>) },
     unknownMembers: unknownMembers === 'skip' ? 'skip' : 'refuse',
     uniqueNames: uniqueNames !== false,
+    sensitive: texts('sensitive') ?? [],
+    resourceTypes: texts('resourceTypes'),
+    extensions: texts('extensions'),
+    passwords: passwords === 'refuse' ? 'refuse' : 'accept',
   }
 }

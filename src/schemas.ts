@@ -14,6 +14,7 @@ import serviceProviderConfig from '../schemas/ServiceProviderConfig.json'
 import user from '../schemas/User.json'
 import { buildRegistry, type Registry, type SchemaFile } from './scim/registry.ts'
 import { type SchemaFault, SchemaFaults } from './scim/schema.ts'
+import type { SchemaFiles } from './scim/view.ts'
 
 const SCHEMAS: readonly SchemaFile[] = [
   { file: 'schemas/User.json', json: user },
@@ -30,18 +31,28 @@ const TYPES: readonly SchemaFile[] = [
 ]
 
 /**
- * Builds the registry from the built-in files and those of a directory, which has the same shape as
- * `schemas/`: a file of the same id or name takes the place of a built-in one.
+ * Reads the built-in files and those of a directory, which has the same shape as `schemas/`: a file
+ * of the same id or name takes the place of a built-in one.
  *
- * @throws SchemaFaults with file, JSON path, what was found and what would be right
+ * @throws SchemaFaults for a file that holds no JSON
  */
-export function loadRegistry(directory: string | undefined): Registry {
-  if (directory === undefined) return buildRegistry(SCHEMAS, TYPES)
+export function readSchemaFiles(directory: string | undefined): SchemaFiles {
+  if (directory === undefined) return { schemas: SCHEMAS, types: TYPES }
   const faults: SchemaFault[] = []
   const schemas = filesIn(directory, faults)
   const types = filesIn(join(directory, 'resource-types'), faults)
   if (faults.length > 0) throw new SchemaFaults(faults)
-  return buildRegistry([...SCHEMAS, ...schemas], [...TYPES, ...types])
+  return { schemas: [...SCHEMAS, ...schemas], types: [...TYPES, ...types] }
+}
+
+/**
+ * Builds the registry of all these files.
+ *
+ * @throws SchemaFaults with file, JSON path, what was found and what would be right
+ */
+export function loadRegistry(directory: string | undefined): Registry {
+  const { schemas, types } = readSchemaFiles(directory)
+  return buildRegistry(schemas, types)
 }
 
 function filesIn(directory: string, faults: SchemaFault[]): SchemaFile[] {

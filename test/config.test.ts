@@ -4,8 +4,14 @@ import { expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { ConfigFaults, type Environment, type Flags, readConfig } from '../src/config.ts'
-import { DEFAULT_RULES, MODES } from '../src/scim/tolerance.ts'
+import {
+  ConfigFaults,
+  DEFAULT_SETTINGS,
+  type Environment,
+  type Flags,
+  readConfig,
+} from '../src/config.ts'
+import { MODES } from '../src/scim/tolerance.ts'
 import { temporary } from './cli/given.ts'
 
 const LONG = 'x'.repeat(32)
@@ -27,9 +33,23 @@ test('without flags and environment there are defaults', () => {
     baseUrl: undefined,
     schemas: undefined,
     token: undefined,
+    rateLimit: 2000,
+    file: '/nowhere/scimd.json',
     tenants: new Map(),
   })
   expect(readConfig({}, { SCIMD_DATA: '' }).data).toBe('./data')
+})
+
+test('a rate limit is a whole number of requests, and 0 for none', () => {
+  const rateOf = (flags: Flags, environment: Environment = {}) =>
+    readConfig({ data: '/nowhere', ...flags }, environment).rateLimit
+  expect(rateOf({ rateLimit: '50' })).toBe(50)
+  expect(rateOf({}, { SCIMD_RATE_LIMIT: '0' })).toBe(0)
+  for (const rateLimit of ['-1', '1.5', 'many', '1e3']) {
+    expect(faultsOf({ rateLimit })).toEqual([
+      `--rate-limit ${rateLimit}: expected a whole number of requests per second, or 0`,
+    ])
+  }
 })
 
 test('a flag wins over its variable', () => {
@@ -134,18 +154,38 @@ test('the file gives tenants their rules, and a tenant that it does not name has
       tenants: {
         a: {},
         b: { mode: 'rfc', unknownMembers: 'skip', uniqueNames: false },
+        c: {
+          mode: 'profile',
+          resourceTypes: ['User'],
+          extensions: [],
+          passwords: 'refuse',
+          sensitive: ['userName'],
+        },
         default: { tolerances },
       },
     }),
   )
   const { tenants } = readConfig({ data: join(place.cwd, 'data') }, {})
-  expect([...tenants.keys()]).toEqual(['a', 'b', 'default'])
-  expect(tenants.get('a')).toEqual(DEFAULT_RULES)
+  expect([...tenants.keys()]).toEqual(['a', 'b', 'c', 'default'])
+  expect(tenants.get('a')).toEqual(DEFAULT_SETTINGS)
   expect(tenants.get('b')).toEqual({
     mode: 'rfc',
     tolerances: MODES.rfc,
     unknownMembers: 'skip',
     uniqueNames: false,
+    sensitive: [],
+    resourceTypes: undefined,
+    extensions: undefined,
+    passwords: 'accept',
+  })
+  expect(tenants.get('c')).toEqual({
+    ...DEFAULT_SETTINGS,
+    mode: 'profile',
+    tolerances: MODES.profile,
+    resourceTypes: ['User'],
+    extensions: [],
+    passwords: 'refuse',
+    sensitive: ['userName'],
   })
   expect(tenants.get('default')?.tolerances).toEqual({ ...MODES.interop, ...tolerances })
   const other = join(place.cwd, 'other.json')
@@ -156,7 +196,8 @@ test('the file gives tenants their rules, and a tenant that it does not name has
 test('whatever is in the file, it is read or its faults are told', () => {
   using place = temporary()
   const config = join(place.cwd, 'scimd.json')
-  const names = ['tenants', 'mode', 'tolerances', 'unknownMembers', 'uniqueNames', 'a', '__proto__']
+  const settings = ['mode', 'tolerances', 'unknownMembers', 'uniqueNames', 'passwords', 'sensitive']
+  const names = ['tenants', ...settings, 'resourceTypes', 'extensions', 'a', '__proto__']
   const { tree } = fc.letrec((tie) => ({
     tree: fc.oneof(
       { depthSize: 'small' },

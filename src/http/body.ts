@@ -1,22 +1,51 @@
 /** Turns a request's body into JSON, within the limits. RFC 7644 sections 3.1 and 3.8. */
 
 import { ScimError } from '../scim/error.ts'
-import { type JsonValue, readJson } from '../scim/json.ts'
-import { BODY_BYTES_MAX } from '../scim/limits.ts'
-import { Abandoned } from '../store/slices.ts'
+import { type JsonValue, readJson, readJsonSteps } from '../scim/json.ts'
+import { BODIES_BYTES_MAX, BODY_BYTES_MAX } from '../scim/limits.ts'
+import { Abandoned, inSlices, nextTurn } from '../store/slices.ts'
 
 const MEDIA_TYPES = ['application/scim+json', 'application/json']
 
 /**
  * Reads the body of a POST, PUT or PATCH. A request without Content-Type is taken to be SCIM.
  *
+ * What it takes of the memory for bodies is given back by releaseBody, when nothing of it is used
+ * any more.
+ *
  * @throws ScimError 415 for another media type or a compressed body, 413 for too long a body,
- *   invalidSyntax for no JSON
+ *   503 while others have too many bytes, invalidSyntax for no JSON
  */
 export async function readBody(request: Request): Promise<JsonValue> {
   requireMediaType(request.headers.get('content-type'))
   requirePlain(request.headers.get('content-encoding'))
-  return readJson(await readBytes(request).catch(cutOff))
+  const bytes = await readBytes(request).catch(cutOff)
+  // Making a signal costs more than reading a short body.
+  if (bytes.length <= SHORT_BYTES_MAX) return readJson(bytes)
+  await nextTurn()
+  return inSlices(readJsonSteps(bytes), request)
+}
+
+const SHORT_BYTES_MAX = 64 * 1024
+
+/** Bytes of the bodies that are read or used at present, of all requests and of each. */
+let taken = 0
+const takenBy = new WeakMap<Request, number>()
+
+function take(request: Request, length: number): void {
+  if (taken + length > BODIES_BYTES_MAX) {
+    const detail = `the bodies of other requests take ${taken} of ${BODIES_BYTES_MAX} bytes`
+    const headers = { 'Retry-After': '1', Connection: 'close' }
+    throw ScimError.status(503, `${detail}; send this one again later`, headers)
+  }
+  taken += length
+  takenBy.set(request, (takenBy.get(request) ?? 0) + length)
+}
+
+/** Gives back what readBody has taken for this request, if anything. */
+export function releaseBody(request: Request): void {
+  taken -= takenBy.get(request) ?? 0
+  takenBy.delete(request)
 }
 
 function requireMediaType(contentType: string | null): void {
@@ -42,13 +71,17 @@ function requirePlain(contentEncoding: string | null): void {
 async function readBytes(request: Request): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? Number.NaN)
   if (declared > BODY_BYTES_MAX) throw tooLarge(declared)
-  if (declared <= BODY_BYTES_MAX) return new Uint8Array(await request.arrayBuffer())
+  if (declared <= BODY_BYTES_MAX) {
+    take(request, declared)
+    return new Uint8Array(await request.arrayBuffer())
+  }
   if (!request.body) return new Uint8Array(0)
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of request.body) {
     length += chunk.length
     if (length > BODY_BYTES_MAX) throw tooLarge(length)
+    take(request, chunk.length)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

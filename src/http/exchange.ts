@@ -1,17 +1,26 @@
 /** Turns one HTTP request into a question to the operations, and faults into SCIM errors. */
 
 import type { AnyElysia } from 'elysia'
-import { type Actor, requireScope, unauthorized } from '../auth/actor.ts'
+import {
+  type Access,
+  type Actor,
+  forbidden,
+  mayAtAll,
+  requireAccess,
+  unauthorized,
+} from '../auth/actor.ts'
 import { type BearerCheck, DEFAULT_TENANT, isBearer, tokenIn } from '../auth/bearer.ts'
+import { type Limiter, requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import type { Log } from '../log.ts'
-import type { Context, Service } from '../operations/context.ts'
+import type { Context, Service, TenantView } from '../operations/context.ts'
 import { ScimError } from '../scim/error.ts'
 import { type Projection, readProjection } from '../scim/projection.ts'
-import type { Registry, ResourceType } from '../scim/registry.ts'
+import type { ResourceType } from '../scim/registry.ts'
 import { projectionInQuery } from '../scim/search-request.ts'
 import { Abandoned } from '../store/slices.ts'
 import type { Store } from '../store/store.ts'
+import { releaseBody } from './body.ts'
 import { errorReply } from './reply.ts'
 
 /** A tenant's store, which stays open until the lease and every share of it have ended. */
@@ -25,8 +34,17 @@ export interface Lease {
 /** What the server needs of the rest of the house. */
 export interface Wire {
   readonly service: Service
+  /** The resource types of all tenants: each of them sees all of these or some. */
+  readonly types: readonly ResourceType[]
   readonly log: Log
   readonly check: BearerCheck
+  /** What is limited; requests and failed sign-ins are not when a setting says so. */
+  readonly limits: {
+    readonly requests: Limiter | undefined
+    readonly signIns: Limiter | undefined
+    readonly attempts: Limiter
+  }
+  viewOf(tenant: string): TenantView
   /** The base URL of a tenant, without a slash at its end. */
   baseUrl(tenant: string): string
   /** The store of a tenant, or undefined when there is no such tenant. */
@@ -41,14 +59,9 @@ export interface Ask {
   readonly query: URLSearchParams
   readonly context: Context
   header(name: string): string | undefined
+  /** The type of this name as the tenant sees it. @throws ScimError 404 when it does not */
+  typeNamed(name: string): ResourceType
   projection(type: ResourceType): Projection
-  discovery(): Discovery
-}
-
-export interface Discovery {
-  readonly registry: Registry
-  readonly baseUrl: string
-  readonly id: string
 }
 
 type Handler = (ask: Ask) => Promise<Response>
@@ -58,8 +71,8 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 export type Handlers = Partial<Record<Method, Handler>> & {
   /** Whether a request without a credential is answered. */
   readonly isPublic?: boolean
-  /** Whether its POST is a query, which needs no more than reading does. */
-  readonly isSearch?: boolean
+  /** What its POST needs, if that is not writing. */
+  readonly needs?: Access['verb']
 }
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -123,10 +136,13 @@ async function exchange(
   let lease: Lease | undefined
   try {
     const tenant = tenantOf(raw)
-    const isWrite = request.method !== 'GET' && request.method !== 'HEAD' && !handlers.isSearch
+    const verb = verbOf(request.method, handlers)
     const actor =
-      handlers.isPublic && !isWrite ? visitor(wire, request, tenant) : enter(wire, request, tenant)
-    requireScope(actor, isWrite ? 'write' : 'read')
+      handlers.isPublic && verb === 'read' ? visitor(wire, raw, tenant) : enter(wire, raw, tenant)
+    const { requests } = wire.limits
+    if (requests) requireRate(requests, rateKeyOf(actor, raw), 'requests')
+    // What exactly is asked for, the operations say; this is what can be said before the body.
+    if (!handlers.isPublic && !mayAtAll(actor, verb)) throw forbidden(actor, verb)
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
     if (!lease && !handlers.isPublic) throw unauthorized(true)
     return await handler(askOf(wire, raw, actor, tenant, lease, requestId))
@@ -134,8 +150,20 @@ async function exchange(
     return faultReply(wire, error, requestId)
   } finally {
     lease?.end()
+    releaseBody(request)
   }
 }
+
+function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
+  if (method === 'GET' || method === 'HEAD') return 'read'
+  return method === 'POST' ? needs : 'write'
+}
+
+/** Credentials have a rate of their own each; visitors share that of their address. */
+const rateKeyOf = ({ id, tenant }: Actor, raw: Raw): string =>
+  id === '' ? `/${addressOf(raw)}` : `${tenant}/${id}`
+
+const addressOf = ({ request, server }: Raw): string => server?.requestIP(request)?.address ?? ''
 
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
   if (error instanceof ScimError) {
@@ -163,37 +191,57 @@ function tenantOf({ params, request }: Raw): string {
   throw unauthorized(isBearer(request.headers.get('authorization')))
 }
 
-/** Who asks, for a path that needs a credential of this very tenant. */
-function enter(wire: Wire, request: Request, tenant: string): Actor {
-  const token = tokenIn(request.headers.get('authorization'))
+/**
+ * Who asks, for a path that needs a credential of this very tenant. A good credential is taken
+ * however many bad ones its address has sent: behind a proxy, all have the same address.
+ */
+function enter(wire: Wire, raw: Raw, tenant: string): Actor {
+  const authorization = raw.request.headers.get('authorization')
+  const token = tokenIn(authorization)
   const actor = token === undefined ? undefined : wire.check(token, wire.service.now())
   if (actor?.tenant === tenant) return actor
-  throw unauthorized(isBearer(request.headers.get('authorization')))
+  const { signIns } = wire.limits
+  if (signIns && token !== undefined) requireRate(signIns, addressOf(raw), 'failed sign-ins')
+  throw unauthorized(isBearer(authorization))
 }
 
-/** Who asks, for discovery: anybody, but a credential that is given has to be good. */
-function visitor(wire: Wire, request: Request, tenant: string): Actor {
-  if (request.headers.has('authorization')) return enter(wire, request, tenant)
-  return { name: '', tenant, scope: 'read' }
+/**
+ * Who asks, for discovery: anybody, but a credential that is given has to be good. Other tenants
+ * than the default one want it: each sees its own schemas, which would tell that it is there.
+ */
+function visitor(wire: Wire, raw: Raw, tenant: string): Actor {
+  if (raw.request.headers.has('authorization') || tenant !== DEFAULT_TENANT)
+    return enter(wire, raw, tenant)
+  return { id: '', name: '', tenant, scopes: new Set(), user: undefined }
 }
 
 function askOf(
   wire: Wire,
-  { request, params, server }: Raw,
+  raw: Raw,
   actor: Actor,
   tenant: string,
   lease: Lease | undefined,
   requestId: string,
 ): Ask {
+  const { request, params } = raw
   const { url } = request
   const at = url.indexOf('?')
   const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
   const baseUrl = wire.baseUrl(tenant)
   const { service } = wire
   const id = params?.['id'] ?? ''
+  const view = wire.viewOf(tenant)
   const context: Context = {
     ...service,
+    ...view,
     baseUrl,
+    subject: `${tenant}/${actor.id}/${[...actor.scopes].join(' ')}`,
+    user: actor.user,
+    requireAccess: (verb, id) => requireAccess(actor, { verb, id }),
+    attempts: {
+      take: (id) => requireRate(wire.limits.attempts, `${tenant}/${id}`, 'attempts at a password'),
+      giveBack: (id) => wire.limits.attempts.giveBack(`${tenant}/${id}`),
+    },
     // Making a signal costs as much as reading a resource; only long work looks at it.
     get signal() {
       return request.signal
@@ -204,8 +252,7 @@ function askOf(
     },
     holdStore: () => lease?.share() ?? (() => undefined),
     get origin() {
-      const address = server?.requestIP(request)?.address ?? ''
-      return { time: service.now(), actor: actor.name, address, requestId }
+      return { time: service.now(), actor: actor.name, address: addressOf(raw), requestId }
     },
   }
   return {
@@ -215,6 +262,10 @@ function askOf(
     context,
     header: (name) => request.headers.get(name) ?? undefined,
     projection: (type) => readProjection(type, projectionInQuery(query)),
-    discovery: () => ({ registry: service.registry, baseUrl, id }),
+    typeNamed(name) {
+      const type = view.registry.typeNamed(name)
+      if (!type) throw ScimError.status(404, `there is no resource type ${name}`)
+      return type
+    },
   }
 }

@@ -4,8 +4,8 @@
  */
 
 import { type Context, locationOf } from '../operations/context.ts'
+import type { SearchResult } from '../operations/page.ts'
 import { type Piece, represent } from '../operations/represent.ts'
-import type { SearchResult } from '../operations/search.ts'
 import { errorBody, type ScimError } from '../scim/error.ts'
 import { etagOf } from '../scim/etag.ts'
 import type { Projection } from '../scim/projection.ts'
@@ -55,13 +55,13 @@ export const deletedReply = (): Response => new Response(null, { status: 204 })
 export const notModifiedReply = (etag: string): Response =>
   new Response(null, { status: 304, headers: { ETag: etag } })
 
-/** A page of resources. RFC 7644 section 3.4.2. */
+/** A page of resources. RFC 7644 section 3.4.2, RFC 9865 section 2. */
 export async function listReply(
   context: Context,
-  { total, startIndex, page }: SearchResult,
+  { total, startIndex, nextCursor, page }: SearchResult,
   projectionOf: (type: ResourceType) => Projection,
 ): Promise<Response> {
-  const pieces: Piece[] = [listHead(total, startIndex, page.length)]
+  const pieces: Piece[] = [listHead(total, page.length, { startIndex, nextCursor })]
   const pause = slicer(context.signal)
   for (const [index, stored] of page.entries()) {
     await pause()
@@ -94,20 +94,22 @@ async function* remaining(
   }
 }
 
-function listHead(totalResults: number, startIndex: number, itemsPerPage: number): string {
-  const head = JSON.stringify({
-    schemas: [URN.listResponse],
-    totalResults,
-    startIndex,
-    itemsPerPage,
-  })
+/** RFC 7644 section 3.4.2 and, where the page was found by cursor, RFC 9865 section 2. */
+function listHead(
+  totalResults: number,
+  itemsPerPage: number,
+  place: Pick<SearchResult, 'startIndex' | 'nextCursor'>,
+): string {
+  const { startIndex, nextCursor } = place
+  const schemas = [URN.listResponse]
+  const head = JSON.stringify({ schemas, totalResults, startIndex, itemsPerPage, nextCursor })
   return `${head.slice(0, -1)},"Resources":[`
 }
 
 /** All of a few documents: discovery is never paged (RFC 7644 section 4). */
 export const documentsReply = (documents: readonly JsonObject[]): Response =>
   new Response(
-    `${listHead(documents.length, 1, documents.length)}${documents.map((d) => JSON.stringify(d)).join(',')}]}`,
+    `${listHead(documents.length, documents.length, { startIndex: 1, nextCursor: undefined })}${documents.map((d) => JSON.stringify(d)).join(',')}]}`,
     { headers: HEADERS },
   )
 

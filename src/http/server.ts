@@ -9,6 +9,7 @@ import { read } from '../operations/read.ts'
 import { remove } from '../operations/remove.ts'
 import { replace } from '../operations/replace.ts'
 import { search, searchAll } from '../operations/search.ts'
+import { verify } from '../operations/verify.ts'
 import {
   resourceTypeDocument,
   resourceTypeDocuments,
@@ -21,8 +22,9 @@ import { etagOf, isKnown } from '../scim/etag.ts'
 import { readProjection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { type SearchRequest, searchInBody, searchInQuery } from '../scim/search-request.ts'
+import { requireNothingSensitive } from '../scim/sensitive.ts'
 import { readBody } from './body.ts'
-import { type Ask, type Discovery, type Handlers, route, type Wire } from './exchange.ts'
+import { type Ask, type Handlers, route, type Wire } from './exchange.ts'
 import {
   changedReply,
   deletedReply,
@@ -34,8 +36,11 @@ import {
   resourceReply,
 } from './reply.ts'
 
-/** Paths of the default tenant, and of the tenant that the path names. */
-const PREFIXES = ['/scim/v2', '/t/:tenant/scim/v2']
+/**
+ * Paths of the default tenant, and of the tenant that the path names. Without a version the newest
+ * one is served, as RFC 7644 section 3.13 wants it; Locations name it.
+ */
+const PREFIXES = ['/scim/v2', '/scim', '/t/:tenant/scim/v2', '/t/:tenant/scim']
 
 export function createServer(wire: Wire) {
   const server = new Elysia({
@@ -62,14 +67,15 @@ export function createServer(wire: Wire) {
     )
 
   for (const prefix of PREFIXES) {
-    const { types } = wire.service.registry
-    route(server, wire, prefix, root(types))
-    route(server, wire, `${prefix}/.search`, dotSearch(types))
-    for (const type of types) {
-      route(server, wire, `${prefix}${type.endpoint}`, collection(type))
-      route(server, wire, `${prefix}${type.endpoint}/.search`, dotSearch([type]))
-      route(server, wire, `${prefix}${type.endpoint}/:id`, resource(type))
+    route(server, wire, prefix, root)
+    route(server, wire, `${prefix}/.search`, dotSearch())
+    for (const { name, endpoint } of wire.types) {
+      route(server, wire, `${prefix}${endpoint}`, collection(name))
+      route(server, wire, `${prefix}${endpoint}/.search`, dotSearch(name))
+      route(server, wire, `${prefix}${endpoint}/:id`, resource(name))
+      route(server, wire, `${prefix}${endpoint}/:id/.verifyPassword`, verifyPassword(name))
     }
+    route(server, wire, `${prefix}/Me`, me)
     route(server, wire, `${prefix}/Bulk`, bulkRequests)
     route(server, wire, `${prefix}/ServiceProviderConfig`, discovery.serviceProviderConfig)
     route(server, wire, `${prefix}/ResourceTypes`, discovery.resourceTypes)
@@ -81,11 +87,10 @@ export function createServer(wire: Wire) {
 }
 
 /** RFC 7644 sections 3.3 and 3.4.2. */
-const collection = (type: ResourceType): Handlers => ({
-  GET: async (ask) => {
-    return searchReply(ask.context, [type], searchInQuery(ask.query))
-  },
+const collection = (name: string): Handlers => ({
+  GET: async (ask) => searchReply(ask, ask.typeNamed(name), searchInQuery(ask.query)),
   POST: async (ask) => {
+    const type = ask.typeNamed(name)
     const projection = ask.projection(type)
     const created = await create(ask.context, type, await readBody(ask.request))
     return resourceReply(ask.context, created, projection, 201)
@@ -93,27 +98,31 @@ const collection = (type: ResourceType): Handlers => ({
 })
 
 /** RFC 7644 section 3.4.3: a query whose parameters do not show in any log of addresses. */
-const dotSearch = (types: readonly ResourceType[]): Handlers => ({
-  isSearch: true,
-  POST: async (ask) => searchReply(ask.context, types, searchInBody(await readBody(ask.request))),
+const dotSearch = (name?: string): Handlers => ({
+  needs: 'read',
+  POST: async (ask) => {
+    const type = name === undefined ? undefined : ask.typeNamed(name)
+    return searchReply(ask, type, searchInBody(await readBody(ask.request)))
+  },
 })
 
 /** RFC 7644 section 3.4.2.1: a query over all resource types. */
-const root = (types: readonly ResourceType[]): Handlers => ({
-  GET: async (ask) => searchReply(ask.context, types, searchInQuery(ask.query)),
-})
+const root: Handlers = {
+  GET: async (ask) => searchReply(ask, undefined, searchInQuery(ask.query)),
+}
 
+/** Searches one type, or all that the tenant sees. */
 async function searchReply(
-  context: Context,
-  types: readonly ResourceType[],
+  { request: { method }, context }: Ask,
+  only: ResourceType | undefined,
   request: SearchRequest,
 ): Promise<Response> {
+  const types = only ? [only] : context.registry.types
+  if (method !== 'POST') requireNothingSensitive(types, request.filter, context.rules)
   const projections = new Map(types.map((type) => [type, readProjection(type, request)]))
-  const [only] = types
-  const result =
-    only && types.length === 1
-      ? await search(context, only, request)
-      : await searchAll(context, types, request)
+  const result = only
+    ? await search(context, only, request)
+    : await searchAll(context, types, request)
   return listReply(
     context,
     result,
@@ -122,8 +131,9 @@ async function searchReply(
 }
 
 /** RFC 7644 sections 3.4.1, 3.5.1, 3.5.2 and 3.6. */
-const resource = (type: ResourceType): Handlers => ({
+const resource = (name: string): Handlers => ({
   GET: async (ask) => {
+    const type = ask.typeNamed(name)
     const projection = ask.projection(type)
     const stored = await read(ask.context, type, ask.id)
     const tag = etagOf(stored.version)
@@ -131,12 +141,14 @@ const resource = (type: ResourceType): Handlers => ({
     return resourceReply(ask.context, stored, projection)
   },
   PUT: async (ask) => {
+    const type = ask.typeNamed(name)
     const projection = ask.projection(type)
     const body = await readBody(ask.request)
     const replaced = await replace(ask.context, type, ask.id, body, ask.header('if-match'))
     return resourceReply(ask.context, replaced, projection)
   },
   PATCH: async (ask) => {
+    const type = ask.typeNamed(name)
     const projection = ask.projection(type)
     const body = await readBody(ask.request)
     const patched = await patch(ask.context, type, ask.id, body, ask.header('if-match'))
@@ -145,8 +157,39 @@ const resource = (type: ResourceType): Handlers => ({
     return resourceReply(ask.context, patched, projection)
   },
   DELETE: async (ask) => {
-    await remove(ask.context, type, ask.id, ask.header('if-match'))
+    await remove(ask.context, ask.typeNamed(name), ask.id, ask.header('if-match'))
     return deletedReply()
+  },
+})
+
+/** RFC 7644 section 3.11: another name of the resource that the credential is linked to. */
+const me: Handlers = {
+  GET: (ask) => asMyself('GET', ask),
+  PUT: (ask) => asMyself('PUT', ask),
+  PATCH: (ask) => asMyself('PATCH', ask),
+  DELETE: (ask) => asMyself('DELETE', ask),
+  POST: async () => {
+    throw ScimError.status(501, 'nobody registers here; users are created by POST to their type')
+  },
+}
+
+async function asMyself(method: 'GET' | 'PUT' | 'PATCH' | 'DELETE', ask: Ask): Promise<Response> {
+  const { user, store } = ask.context
+  if (user === undefined) {
+    throw ScimError.status(501, '/Me is for credentials made for a user: scimd token create --user')
+  }
+  const header = await store.find(user)
+  const handler = header && resource(header.type.name)[method]
+  if (!handler) throw ScimError.status(404, `the resource ${user} of this credential is gone`)
+  return handler({ ...ask, id: user })
+}
+
+/** For the application, which cannot read passwords. A type without them has no such path. */
+const verifyPassword = (name: string): Handlers => ({
+  needs: 'verify',
+  POST: async (ask) => {
+    const type = ask.typeNamed(name)
+    return documentReply(await verify(ask.context, type, ask.id, await readBody(ask.request)))
   },
 })
 
@@ -157,29 +200,31 @@ const bulkRequests: Handlers = {
 
 /** RFC 7644 section 4: GET alone, without credential, without paging, and no filter. */
 const discovery = {
-  serviceProviderConfig: describe(({ baseUrl }) => documentReply(serviceProviderConfig(baseUrl))),
+  serviceProviderConfig: describe(({ registry, rules, baseUrl }) =>
+    documentReply(serviceProviderConfig(baseUrl, registry, rules)),
+  ),
   resourceTypes: describe(({ registry, baseUrl }) =>
     documentsReply(resourceTypeDocuments(registry, baseUrl)),
   ),
-  resourceType: describe(({ registry, baseUrl, id }) => {
+  resourceType: describe(({ registry, baseUrl }, id) => {
     const type = registry.types.find(({ name }) => name === id)
     if (!type) throw ScimError.status(404, `there is no resource type "${id}"`)
     return documentReply(resourceTypeDocument(type, baseUrl))
   }),
   schemas: describe(({ registry, baseUrl }) => documentsReply(schemaDocuments(registry, baseUrl))),
-  schema: describe(({ registry, baseUrl, id }) => {
+  schema: describe(({ registry, baseUrl }, id) => {
     const schema = registry.schemas.find((one) => one.id.toLowerCase() === id.toLowerCase())
     if (!schema) throw ScimError.status(404, `there is no schema "${id}"`)
     return documentReply(schemaDocument(schema, baseUrl))
   }),
 }
 
-function describe(answer: (discovery: Discovery) => Response): Handlers {
+function describe(answer: (context: Context, id: string) => Response): Handlers {
   return {
     isPublic: true,
     GET: async (ask: Ask) => {
       if (ask.query.has('filter')) throw ScimError.status(403, 'discovery takes no filter')
-      return revalidated(answer(ask.discovery()), ask.header('if-none-match'))
+      return revalidated(answer(ask.context, ask.id), ask.header('if-none-match'))
     },
   }
 }
@@ -196,13 +241,12 @@ async function revalidated(reply: Response, ifNoneMatch: string | undefined): Pr
 /** What stands between the address and the query. Of an odd Host header Bun makes no whole URL. */
 const pathOf = (url: string): string => /^(?:[a-z]+:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] ?? ''
 
-/**
- * Optional parts of the protocol that this server does not have are told apart from wrong paths.
- */
+/** Versions of the protocol that this server does not have are told apart from wrong paths. */
 function notThere(request: Request): ScimError {
   const path = pathOf(request.url)
-  if (/\/scim\/v2\/Me\/?$/.test(path)) {
-    return ScimError.status(501, `${path} is not supported`)
+  const version = /^(?:\/t\/[^/]*)?\/scim\/(v\d+)(?:\/|$)/.exec(path)?.[1]
+  if (version !== undefined && version !== 'v2') {
+    return ScimError.of('invalidVers', `found the version ${version}, expected v2`)
   }
   return ScimError.status(404, `there is nothing at ${path}`)
 }

@@ -154,7 +154,7 @@ async function single(context: Context, task: Task): Promise<void> {
     const id = requireReady(task)
     if (method === 'POST') {
       const change = await createChange(context, type, data, id)
-      const [created] = await context.store.commit([change], context.origin)
+      const [created] = await context.store.commit([change], context.origin, context)
       return { status: 201, stored: created?.stored }
     }
     if (method === 'PUT') {
@@ -190,9 +190,9 @@ async function together(context: Context, circle: readonly Task[]): Promise<void
       culprit = task
       const { type, data } = task.operation
       const change = await createChange(context, type, data, requireReady(task))
-      const decide: Change['decide'] = (current, facts) => {
+      const decide: Change['decide'] = (current) => {
         culprit = task
-        return change.decide(current, facts)
+        return change.decide(current)
       }
       changes.push({ ...change, decide })
       await pause()

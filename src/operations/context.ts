@@ -4,28 +4,54 @@
  */
 
 import { ScimError } from '../scim/error.ts'
-import type { Registry, ResourceType } from '../scim/registry.ts'
-import type { Checks } from '../scim/validate.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import type { Rules } from '../scim/tolerance.ts'
+import type { View } from '../scim/view.ts'
 import type { Origin, Store } from '../store/store.ts'
 
 /** What is the same for all requests. */
 export interface Service {
-  readonly registry: Registry
-  readonly checks: Checks
   /** Milliseconds since 1970. */
   now(): number
   /** An id for a new resource; ids made later sort after those made before. */
   newId(): string
   /** A password to the text that is stored in its place. */
   hashPassword(password: string): Promise<string>
+  /** Whether a password is the one of a hash; without one it takes as long to say no. */
+  verifyPassword(password: string, hash: string | undefined): Promise<boolean>
+  /** Seals a text for the client to bring back, bound to another text which is not in it. */
+  seal(text: string, bound: string): string
+  /** The text again, or undefined for what was not sealed here or was bound to something else. */
+  open(sealed: string, bound: string): string | undefined
+}
+
+/** Limits how often something may fail. */
+export interface Attempts {
+  /** Takes one of the attempts at an id. @throws ScimError 429 when none is left */
+  take(id: string): void
+  /** Gives back an attempt that did not fail. */
+  giveBack(id: string): void
+}
+
+/** What one tenant sees, and how its requests are understood. */
+export interface TenantView extends View {
+  readonly rules: Rules
 }
 
 /** One request of one tenant. */
-export interface Context extends Service {
+export interface Context extends Service, TenantView {
   readonly store: Store
   /** The tenant's base URL, without a slash at its end. */
   readonly baseUrl: string
   readonly origin: Origin
+  /** The id of the resource that `/Me` stands for to who asks. */
+  readonly user: string | undefined
+  /** Limits attempts at the password of one resource. */
+  readonly attempts: Attempts
+  /** Refuses what the credential may not do. @throws ScimError 403 */
+  requireAccess(verb: 'read' | 'write' | 'verify', id?: string): void
+  /** Tenant, credential and what it may do, as no other credential has it. */
+  readonly subject: string
   /** Keeps the store open for an answer that is read from it bit by bit; the result lets go. */
   holdStore(): () => void
   /** Aborted when the client has gone. */

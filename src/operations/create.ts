@@ -2,9 +2,10 @@
 
 import type { JsonValue } from '../scim/json.ts'
 import type { ResourceType } from '../scim/registry.ts'
-import { arrange, type Draft, readDraft } from '../scim/resource.ts'
+import { arrange, type Draft, draftSteps } from '../scim/resource.ts'
 import { requireValid } from '../scim/validate.ts'
 import { isJsonObject } from '../scim/value.ts'
+import { inSlices } from '../store/slices.ts'
 import type { Change, Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
 import type { Context } from './context.ts'
@@ -26,7 +27,8 @@ export async function createChange(
   id: string,
 ): Promise<Change> {
   const { store, checks } = context
-  const draft = readDraft(type, body, store.rules)
+  context.requireAccess('write')
+  const draft = await inSlices(draftSteps(type, body, store.rules), context)
   const complete = withDefaults(type, draft)
   requireValid(checks, type, complete)
   const document = await withHashedPassword(context, type, complete)
@@ -37,7 +39,7 @@ export async function createChange(
     type,
     id,
     mentions: edits.flatMap(({ ids }) => ids),
-    decide: (_current, facts) => decision(document, edits, facts, store.rules),
+    decide: () => decision(document, edits, store.rules),
   }
 }
 

@@ -6,11 +6,11 @@
 import { ScimError } from '../scim/error.ts'
 import { requireMatch } from '../scim/etag.ts'
 import type { LinkEdit } from '../scim/link.ts'
-import type { ResourceType } from '../scim/registry.ts'
+import type { Link, ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
 import type { Rules } from '../scim/tolerance.ts'
 import { isJsonObject, sameValue } from '../scim/value.ts'
-import type { Decision, Facts } from '../store/store.ts'
+import type { Decision } from '../store/store.ts'
 import { notFound } from './context.ts'
 
 /** What a change of a resource begins with: it is there, and it is as the client has seen it. */
@@ -27,32 +27,19 @@ export function requireCurrent<T extends { readonly version: number }>(
 
 /**
  * The decision to store a document and to link only to resources which exist and may be linked to.
- * RFC 7643 section 4.2. The ids that a tenant skips are told, for the journal.
- *
- * @throws ScimError invalidValue naming the id, unless the tenant skips unknown members
+ * RFC 7643 section 4.2. The store asks for each id as it looks it up.
  */
-export function decision(
-  document: Document,
-  edits: readonly LinkEdit[],
-  facts: Facts,
-  rules: Rules,
-): Decision {
-  const skipped: string[] = []
-  const links = edits.map((edit) => {
+export function decision(document: Document, edits: readonly LinkEdit[], rules: Rules): Decision {
+  const links = edits.map((edit): LinkEdit => {
     if (edit.op !== 'add' && edit.op !== 'replace') return edit
-    const ids = edit.ids.filter((id) => {
-      const isLinked = isMember(edit, id, facts, rules)
-      if (!isLinked) skipped.push(id)
-      return isLinked
-    })
-    return { ...edit, ids }
+    return { ...edit, accepts: (id, type) => accepts(edit.link, id, type, rules) }
   })
-  return { document, links, skipped }
+  return { document, links }
 }
 
-function isMember({ link }: LinkEdit, id: string, facts: Facts, rules: Rules): boolean {
+/** @throws ScimError invalidValue naming the id, unless the tenant skips unknown members */
+function accepts(link: Link, id: string, type: string | undefined, rules: Rules): boolean {
   const { name } = link.attribute
-  const type = facts.typeOf(id)
   if (type === undefined) {
     if (rules.unknownMembers === 'skip') return false
     throw ScimError.of('invalidValue', `${name}.value: there is no resource with the id "${id}"`)

@@ -3,9 +3,10 @@
 import type { JsonValue } from '../scim/json.ts'
 import { applyPatch } from '../scim/patch/apply.ts'
 import { linkIdsOf } from '../scim/patch/links.ts'
-import { readPatch } from '../scim/patch/read.ts'
+import { patchSteps } from '../scim/patch/read.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { requireValid } from '../scim/validate.ts'
+import { inSlices } from '../store/slices.ts'
 import type { Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
 import type { Context } from './context.ts'
@@ -21,9 +22,10 @@ export async function patch(
   ifMatch: string | undefined,
 ): Promise<Stored> {
   const { store, checks } = context
+  context.requireAccess('write', id)
   const { rules } = store
-  const read = readPatch(type, body, rules)
-  const mentions = linkIdsOf(read, rules)
+  const read = await inSlices(patchSteps(type, body, rules), context)
+  const mentions = linkIdsOf(read)
   // Before any password is hashed; the decision asks again, on the state that it changes.
   requireCurrent(type, id, await store.read(type, id), ifMatch)
   const assignments = await withHashedPasswords(context, read)
@@ -33,12 +35,12 @@ export async function patch(
     type,
     id,
     mentions,
-    decide(found, facts) {
+    decide(found) {
       const current = requireCurrent(type, id, found, ifMatch)
       const { document, links } = applyPatch(type, current.document, assignments, rules)
       requireImmutable(type, current.document, document)
       requireValid(checks, type, document)
-      return decision(document, links, facts, rules)
+      return decision(document, links, rules)
     },
   })
 }

@@ -3,10 +3,18 @@
 import { documentOf } from '../scim/document.ts'
 import type { JsonValue } from '../scim/json.ts'
 import type { ResourceType } from '../scim/registry.ts'
-import { type Document, type Draft, isAssigned, readDraft, rearrange } from '../scim/resource.ts'
+import {
+  type Document,
+  type Draft,
+  draftSteps,
+  isAssigned,
+  rearrange,
+  withConcealed,
+} from '../scim/resource.ts'
 import type { Attribute } from '../scim/schema.ts'
 import { requireValid } from '../scim/validate.ts'
 import { isJsonObject, type JsonObject } from '../scim/value.ts'
+import { inSlices } from '../store/slices.ts'
 import type { Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
 import type { Context } from './context.ts'
@@ -22,7 +30,8 @@ export async function replace(
   ifMatch: string | undefined,
 ): Promise<Stored> {
   const { store, checks } = context
-  const draft = readDraft(type, body, store.rules)
+  context.requireAccess('write', id)
+  const draft = await inSlices(draftSteps(type, body, store.rules), context)
   const known = requireCurrent(type, id, await store.read(type, id), ifMatch)
   // Checked before the transaction too, so that no password is hashed for a body that is refused.
   requireValid(checks, type, withKept(type, draft, documentOf(known.text, known.hidden)))
@@ -36,12 +45,12 @@ export async function replace(
     type,
     id,
     mentions: edits.flatMap(({ ids }) => ids),
-    decide(found, facts) {
+    decide(found) {
       const current = requireCurrent(type, id, found, ifMatch)
       const next = withKept(type, { ...draft, document }, current.document)
       requireImmutable(type, current.document, next)
       requireValid(checks, type, next)
-      return decision(next, edits, facts, store.rules)
+      return decision(next, edits, store.rules)
     },
   })
 }
@@ -69,7 +78,7 @@ function withKept(type: ResourceType, { document, asserted }: Draft, current: Do
     }
     next[schema.id] = held
   }
-  return rearrange(type, next)
+  return withConcealed(type, rearrange(type, next), current)
 }
 
 /** The value of one attribute after a PUT; null for none. Sub-attributes are kept as well. */

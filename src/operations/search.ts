@@ -1,46 +1,41 @@
-/** Searches of one type or of all: RFC 7644 sections 3.4.2 and 3.4.3. */
+/** Searches of one type or of all: RFC 7644 sections 3.4.2 and 3.4.3, RFC 9865. */
 
 import { documentOf, hasMarks } from '../scim/document.ts'
-import type { EntryKey } from '../scim/entries.ts'
 import { type Candidate, type Needs, needsOf, predicateOf } from '../scim/filter/evaluate.ts'
 import type { Filter } from '../scim/filter/filter.ts'
 import { parseFilter } from '../scim/filter/parse.ts'
 import { planFilter } from '../scim/filter/plan.ts'
 import { resolveFilter, type TypedFilter } from '../scim/filter/resolve.ts'
 import type { JsonValue } from '../scim/json.ts'
-import { PAGE_COUNT_DEFAULT, PAGE_COUNT_MAX } from '../scim/limits.ts'
-import { compareKeys } from '../scim/order.ts'
 import type { AttributePath, ResourceType } from '../scim/registry.ts'
 import type { SearchRequest } from '../scim/search-request.ts'
-import { readSort, type Sort, sortKeyOf } from '../scim/sort.ts'
+import { comparePositions, type Position, readSort, type Sort } from '../scim/sort.ts'
 import { isReference, type JsonObject } from '../scim/value.ts'
-import type { Predicate, Stored } from '../store/store.ts'
+import type { Found, Predicate, Stored } from '../store/store.ts'
 import type { Context } from './context.ts'
+import { type Match, type Pager, readPager, type SearchResult } from './page.ts'
 import { filledDocument, linkElement, metaOf } from './represent.ts'
-
-export interface SearchResult {
-  readonly total: number
-  /** From 1. */
-  readonly startIndex: number
-  readonly page: readonly Stored[]
-}
 
 /**
  * Finds the resources of one type that a filter matches.
  *
- * @throws ScimError invalidFilter; invalidValue for a sort that cannot be
+ * @throws ScimError invalidFilter; invalidValue for a sort that cannot be; invalidCursor,
+ *   expiredCursor and invalidCount
  */
 export async function search(
   context: Context,
   type: ResourceType,
   request: SearchRequest,
 ): Promise<SearchResult> {
-  const { startIndex, count } = rangeOf(request)
+  context.requireAccess('read')
   const filter = request.filter === undefined ? undefined : parseFilter(request.filter)
   const sort = readSort(type, request.sortBy, request.sortOrder)
-  const query = queryOf(context, type, filter, 'refuse')
-  const found = await context.store.search({ ...query, sort, skip: startIndex - 1, count })
-  return { ...found, startIndex }
+  const { typed, ...query } = queryOf(context, type, filter, 'refuse')
+  const pager = readPager(context, request, [type], [typed], sort)
+  const { skip, mark, count } = pager
+  const after = mark && { position: mark, total: mark.total }
+  const found = await context.store.search({ ...query, sort, skip, after, count })
+  return pager.result(found.total, matchesOf(found))
 }
 
 /**
@@ -52,50 +47,76 @@ export async function searchAll(
   types: readonly ResourceType[],
   request: SearchRequest,
 ): Promise<SearchResult> {
-  const { startIndex, count } = rangeOf(request)
+  context.requireAccess('read')
   const filter = request.filter === undefined ? undefined : parseFilter(request.filter)
   const sorts = readSorts(types, request)
+  const sort = [...(sorts?.values() ?? [])].find((one) => one !== undefined)
+  const queries = types.map((type) => queryOf(context, type, filter, 'absent'))
+  const filters = queries.map(({ typed }) => typed)
+  const pager = readPager(context, request, types, filters, sort)
+  return sorts && sort
+    ? inOneOrder(context, pager, queries, sorts, sort)
+    : typeByType(context, pager, queries)
+}
+
+type TypeQuery = ReturnType<typeof queryOf>
+
+async function typeByType(
+  context: Context,
+  pager: Pager,
+  queries: readonly TypeQuery[],
+): Promise<SearchResult> {
+  const { mark } = pager
+  const first = mark ? queries.findIndex(({ type }) => type.name === mark.type) : 0
+  const page: Match[] = []
   let total = 0
-  let skip = startIndex - 1
-  const page: Sortable[] = []
-  for (const type of types) {
-    const query = queryOf(context, type, filter, 'absent')
-    const sort = sorts?.get(type)
-    // In one order over all types, any of the first ones may come from any type.
-    const range = sorts
-      ? { skip: 0, count: startIndex - 1 + count }
-      : { skip, count: count - page.length }
-    const found = await context.store.search({ ...query, sort, ...range })
+  let { skip } = pager
+  for (const [index, query] of queries.slice(first).entries()) {
+    const count = pager.count - page.length
+    // A later page by cursor knows the total, and need not look at what does not fit.
+    if (mark && count === 0) break
+    const after = mark && { position: index === 0 ? mark : BEFORE_ALL, total: 0 }
+    const found = await context.store.search({ ...query, skip, after, count })
     total += found.total
     skip = Math.max(0, skip - found.total)
-    for (const stored of found.page)
-      page.push({ stored, key: sort && keyUnder(context, sort, stored) })
+    page.push(...matchesOf(found))
   }
-  if (!sorts) return { total, startIndex, page: page.map(({ stored }) => stored) }
-  const isDescending = [...sorts.values()].some((sort) => sort?.isDescending)
-  page.sort((a, b) => compareSortable(a, b, isDescending))
-  const wanted = page.slice(startIndex - 1, startIndex - 1 + count)
-  return { total, startIndex, page: wanted.map(({ stored }) => stored) }
+  return pager.result(mark?.total ?? total, page)
 }
 
-interface Sortable {
-  readonly stored: Stored
-  readonly key: EntryKey | undefined
+/**
+ * Any of the first matches may come from any type, so each gives as many as the page holds. A type
+ * without the attribute stands where resources without a value do.
+ */
+async function inOneOrder(
+  context: Context,
+  pager: Pager,
+  queries: readonly TypeQuery[],
+  sorts: ReadonlyMap<ResourceType, Sort | undefined>,
+  sort: Sort,
+): Promise<SearchResult> {
+  const { mark, skip } = pager
+  const page: Match[] = []
+  let total = 0
+  for (const query of queries) {
+    const own = sorts.get(query.type)
+    const isPassed = !own && sort.isDescending && mark?.key !== undefined
+    if (isPassed) continue
+    const position = own || mark?.key === undefined ? mark : BEFORE_ALL
+    const after = position && { position, total: 0 }
+    const count = skip + pager.count
+    const found = await context.store.search({ ...query, sort: own, skip: 0, after, count })
+    total += found.total
+    page.push(...matchesOf(found))
+  }
+  page.sort((a, b) => comparePositions(sort, a.position, b.position))
+  return pager.result(mark?.total ?? total, page.slice(skip, skip + pager.count))
 }
 
-function compareSortable(a: Sortable, b: Sortable, isDescending: boolean): number {
-  const sign = isDescending ? -1 : 1
-  const byKey =
-    a.key === undefined || b.key === undefined
-      ? Number(a.key === undefined) - Number(b.key === undefined)
-      : compareKeys(a.key, b.key)
-  return sign * byKey || a.stored.handle - b.stored.handle
-}
+const BEFORE_ALL: Position = { key: undefined, handle: -1 }
 
-function keyUnder(context: Context, sort: Sort, stored: Stored): EntryKey | undefined {
-  const document = documentOf(stored.text, NOTHING)
-  return sortKeyOf(sort, { ...document, id: stored.id, meta: metaOf(context, stored) })
-}
+const matchesOf = ({ page, positions }: Found): Match[] =>
+  page.map((stored, at) => ({ stored, position: positions[at] as Position }))
 
 /** The sort of each type that has the attribute; undefined when no order is asked for. */
 function readSorts(
@@ -114,12 +135,6 @@ function readSorts(
   )
 }
 
-/** RFC 7644 section 3.4.2.4: startIndex from 1, and no more results than a page holds. */
-const rangeOf = ({ startIndex = 1, count = PAGE_COUNT_DEFAULT }: SearchRequest) => ({
-  startIndex: Math.max(1, startIndex),
-  count: Math.min(Math.max(0, count), PAGE_COUNT_MAX),
-})
-
 /** What the store is asked for a filter on one type. */
 function queryOf(
   context: Context,
@@ -128,10 +143,10 @@ function queryOf(
   unknown: 'refuse' | 'absent',
 ) {
   const { booleanStrings } = context.store.rules.tolerances
-  const filter = parsed && resolveFilter(parsed, type.resolve, { booleanStrings, unknown })
-  const { plan, exact } = planFilter(type, filter)
-  const matches = exact || !filter ? undefined : matcher(context, filter)
-  return { type, plan, matches, signal: context.signal }
+  const typed = parsed && resolveFilter(parsed, type.resolve, { booleanStrings, unknown })
+  const { plan, exact } = planFilter(type, typed)
+  const matches = exact || !typed ? undefined : matcher(context, typed)
+  return { type, plan, matches, signal: context.signal, typed }
 }
 
 /** A predicate over stored resources, fetching of links only what the filter looks at. */

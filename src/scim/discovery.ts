@@ -4,16 +4,22 @@ import type { JsonValue } from './json.ts'
 import {
   BODY_BYTES_MAX,
   BULK_OPERATIONS_MAX,
+  CURSOR_LIFETIME_MS,
   PAGE_COUNT_DEFAULT,
   PAGE_COUNT_MAX,
 } from './limits.ts'
 import type { Registry, ResourceType } from './registry.ts'
-import { publishedAttribute, type Schema } from './schema.ts'
+import { isPassword, publishedAttribute, type Schema } from './schema.ts'
+import { isProfile, type Rules } from './tolerance.ts'
 import { URN } from './urns.ts'
 import type { JsonObject } from './value.ts'
 
-/** The configuration of this server; true in every line. */
-export const serviceProviderConfig = (baseUrl: string): JsonObject => ({
+/** The configuration of this server for a tenant of these rules; true in every line. */
+export const serviceProviderConfig = (
+  baseUrl: string,
+  registry: Registry,
+  rules: Rules,
+): JsonObject => ({
   schemas: [URN.serviceProviderConfig],
   patch: { supported: true },
   bulk: {
@@ -22,16 +28,20 @@ export const serviceProviderConfig = (baseUrl: string): JsonObject => ({
     maxPayloadSize: BODY_BYTES_MAX,
   },
   filter: { supported: true, maxResults: PAGE_COUNT_MAX },
-  changePassword: { supported: true },
+  changePassword: {
+    supported: registry.types.some(({ schema }) => schema.attributes.some(isPassword)),
+  },
   sort: { supported: true },
   etag: { supported: true },
   pagination: {
-    cursor: false,
+    cursor: true,
     index: true,
     defaultPaginationMethod: 'index',
     defaultPageSize: PAGE_COUNT_DEFAULT,
     maxPageSize: PAGE_COUNT_MAX,
+    cursorTimeout: CURSOR_LIFETIME_MS / 1000,
   },
+  interopProfileConformant: isProfile(rules),
   authenticationSchemes: [
     {
       type: 'oauthbearertoken',

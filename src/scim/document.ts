@@ -32,7 +32,7 @@ export function textOf(type: ResourceType, id: string, document: Document): Docu
   const hidden: JsonObject = {}
   for (const [name, value] of Object.entries(document)) {
     const attribute = type.attributes.get(name.toLowerCase())
-    if (attribute?.returned === 'never') {
+    if (attribute?.returned === 'never' || isConcealed(type, name)) {
       hidden[name] = value
       continue
     }
@@ -50,6 +50,9 @@ export function textOf(type: ResourceType, id: string, document: Document): Docu
   }
   return { text, hidden: Object.keys(hidden).length > 0 ? JSON.stringify(hidden) : '' }
 }
+
+const isConcealed = ({ concealed }: ResourceType, name: string): boolean =>
+  concealed.attributes.has(name) || concealed.extensions.has(name)
 
 const member = (name: string, attribute: Attribute | undefined, value: JsonValue): string =>
   `${JSON.stringify(name)}:${valueText(attribute, value)}`

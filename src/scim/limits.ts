@@ -7,12 +7,19 @@ const MIB = 1024 * KIB
 
 /** A request body, and the payload of a bulk request. */
 export const BODY_BYTES_MAX = 16 * MIB
+/** The bodies of all requests that are in work at the same time. */
+export const BODIES_BYTES_MAX = 256 * MIB
 /** Nesting of arrays and objects in a request body. */
 export const JSON_DEPTH_MAX = 32
 /** Members of one object in a request body. */
 export const JSON_MEMBERS_MAX = 10_000
 /** Values in a request body, at whatever depth. */
 export const JSON_VALUES_MAX = 1_000_000
+/**
+ * Characters (UTF-16 units) of one string or number in a request body as it is written, quotes
+ * apart: no resource could hold more (RESOURCE_BYTES_MAX).
+ */
+export const JSON_TOKEN_LENGTH_MAX = MIB
 /** Values of one multi-valued attribute; links, such as the members of a group, have no limit. */
 export const VALUES_COUNT_MAX = 1000
 /** Characters (UTF-16 units) of `attributes` or `excludedAttributes`, and of `sortBy`. */
@@ -21,6 +28,8 @@ export const PROJECTION_LENGTH_MAX = 64 * KIB
 export const PAGE_COUNT_DEFAULT = 100
 /** A page however many the client asks for; told as filter.maxResults. */
 export const PAGE_COUNT_MAX = 1000
+/** How long a cursor may wait for its next page; told as pagination.cursorTimeout, in seconds. */
+export const CURSOR_LIFETIME_MS = 60 * 60 * 1000
 /** The text of one filter. */
 export const FILTER_BYTES_MAX = 8 * KIB
 /** Nesting of parentheses, `not` and value paths in one filter. */
@@ -57,5 +66,14 @@ export const JOURNAL_CHUNK_COUNT = 1000
 export const PASSWORD_HASHES_MAX = 2
 /** Requests that may wait for a password to be hashed. */
 export const PASSWORD_QUEUE_MAX = 1000
+/** Attempts at a user's password that may fail at once, and in VERIFY_PERIOD_S seconds. */
+export const VERIFY_ATTEMPTS_MAX = 10
+export const VERIFY_PERIOD_S = 300
+/** Requests of one credential in a second, unless a setting says otherwise; twice that at once. */
+export const RATE_PER_SECOND_DEFAULT = 2000
+/** Failed attempts to sign in from one address in a second; ten times that at once. */
+export const SIGN_INS_PER_SECOND = 10
+/** Credentials, addresses or users for whom a rate is remembered. */
+export const RATE_KEYS_MAX = 10_000
 /** How long a slice of long work may hold the event loop. */
 export const SLICE_MS = 4

@@ -15,6 +15,11 @@ export type LinkEdit =
       readonly link: Link
       readonly op: 'add' | 'remove' | 'replace'
       readonly ids: readonly string[]
+      /**
+       * Whether an id is linked to, given the name of its resource type, or undefined when there is
+       * no such resource. May throw a ScimError. Where it is not said, all ids have to exist.
+       */
+      readonly accepts?: (id: string, type: string | undefined) => boolean
     }
   | {
       readonly link: Link

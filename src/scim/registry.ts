@@ -3,6 +3,8 @@
  * attributes.
  */
 
+import { COMMON_ATTRIBUTES } from './common-attributes.ts'
+import { FORMATS, type Format } from './format.ts'
 import {
   type Attribute,
   FileReader,
@@ -76,11 +78,24 @@ export interface ResourceType {
    * Values of attributes that a POST leaves out; a PUT that leaves them out keeps what is there.
    */
   readonly defaults: Readonly<Record<string, boolean | string | number>>
+  /** Attributes and sub-attributes whose strings have a form of their own (format.ts). */
+  readonly formats: ReadonlyMap<Attribute, Format>
+  /** What a tenant's view leaves out of this type (view.ts): it stays stored and is not shown. */
+  readonly concealed: Concealed
   /** Common attributes and those of the base schema, by lower-case name. */
   readonly attributes: ReadonlyMap<string, Attribute>
   /** Finds what a path names, or undefined. Case does not matter. RFC 7644 section 3.10. */
   resolve(text: string): ResolvedPath | undefined
 }
+
+export interface Concealed {
+  /** Names of attributes of the base schema. A value for one of them is refused. */
+  readonly attributes: ReadonlySet<string>
+  /** URNs of extensions. */
+  readonly extensions: ReadonlySet<string>
+}
+
+export const NOTHING_CONCEALED: Concealed = { attributes: new Set(), extensions: new Set() }
 
 export interface Registry {
   readonly schemas: readonly Schema[]
@@ -88,62 +103,17 @@ export interface Registry {
   typeNamed(name: string): ResourceType | undefined
 }
 
-const common = (
-  name: string,
-  type: Attribute['type'],
-  more: Partial<Attribute> = {},
-): Attribute => ({
-  name,
-  type,
-  multiValued: false,
-  description: '',
-  required: false,
-  caseExact: true,
-  mutability: 'readOnly',
-  returned: 'default',
-  uniqueness: 'none',
-  canonicalValues: [],
-  referenceTypes: [],
-  subAttributes: [],
-  subs: new Map(),
-  ...more,
-})
-
-const META_SUBS = [
-  common('resourceType', 'string'),
-  common('created', 'dateTime'),
-  common('lastModified', 'dateTime'),
-  common('location', 'reference', { referenceTypes: ['uri'] }),
-  common('version', 'string'),
-]
-
-/** The attributes of every resource, whatever its schema. RFC 7643 sections 3 and 3.1. */
-export const COMMON_ATTRIBUTES: readonly Attribute[] = [
-  common('schemas', 'reference', {
-    multiValued: true,
-    required: true,
-    mutability: 'readWrite',
-    returned: 'always',
-    // Section 3: URIs of schemas are told apart without regard to case.
-    caseExact: false,
-  }),
-  common('id', 'string', { returned: 'always', uniqueness: 'server' }),
-  common('externalId', 'string', { mutability: 'readWrite' }),
-  common('meta', 'complex', {
-    subAttributes: META_SUBS,
-    subs: new Map(META_SUBS.map((sub) => [sub.name.toLowerCase(), sub])),
-  }),
-]
-
 /**
  * Builds the registry from schema and resource type files. A later file of the same id or name
  * takes the place of an earlier one, so that an administrator's file extends a built-in one.
  *
+ * @param concealed what a tenant's view has left out of the types, by their names
  * @throws SchemaFaults with every fault of every file.
  */
 export function buildRegistry(
   schemaFiles: readonly SchemaFile[],
   typeFiles: readonly SchemaFile[],
+  concealed: ReadonlyMap<string, Concealed> = new Map(),
 ): Registry {
   const faults: SchemaFault[] = []
   const schemas = new Map<string, Schema>()
@@ -173,7 +143,9 @@ export function buildRegistry(
     endpoints.set(draft.endpoint.toLowerCase(), draft)
   }
   const links = [...drafts.values()].flatMap((draft) => readLinks(draft, drafts))
-  const types = [...drafts.values()].map((draft) => finishType(draft, links))
+  const types = [...drafts.values()].map((draft) =>
+    finishType(draft, links, concealed.get(draft.name) ?? NOTHING_CONCEALED),
+  )
   if (faults.length > 0) throw new SchemaFaults(faults)
 
   const byName = new Map(types.map((type) => [type.name.toLowerCase(), type]))
@@ -211,6 +183,7 @@ const TYPE_KEYWORDS = new Set([
   'unique',
   'links',
   'defaults',
+  'formats',
 ])
 
 /** First segments that the protocol itself uses below the base URL. */
@@ -244,7 +217,8 @@ function readType(
   if (endpoint !== '' && !/^\/[A-Za-z0-9][A-Za-z0-9_-]*$/.test(endpoint)) {
     reader.fault('$.endpoint', endpoint, 'one path segment such as "/Devices"')
   }
-  if (RESERVED_ENDPOINTS.has(endpoint.toLowerCase())) {
+  // A version in the path is one of the protocol's own names as well: RFC 7644 section 3.13.
+  if (RESERVED_ENDPOINTS.has(endpoint.toLowerCase()) || /^\/v\d+$/i.test(endpoint)) {
     reader.fault('$.endpoint', endpoint, 'an endpoint that the protocol itself does not use')
   }
   const schemaOf = (urn: string, at: string): Schema | undefined => {
@@ -320,7 +294,11 @@ function readLinks(draft: TypeDraft, drafts: Map<string, TypeDraft>): Link[] {
   })
 }
 
-function finishType(draft: TypeDraft, allLinks: readonly Link[]): ResourceType {
+function finishType(
+  draft: TypeDraft,
+  allLinks: readonly Link[],
+  concealed: Concealed,
+): ResourceType {
   const { json, reader, name, schema, extensions, attributes } = draft
   const links = allLinks.filter((link) => link.owner === name)
   const reverse = allLinks.flatMap((link) => {
@@ -376,6 +354,17 @@ function finishType(draft: TypeDraft, allLinks: readonly Link[]): ResourceType {
     )
   }
 
+  const formats = new Map<Attribute, Format>()
+  const named = json['formats'] ?? {}
+  if (!isObject(named)) reader.fault('$.formats', named, 'an object such as {"locale": "locale"}')
+  for (const [text, format] of Object.entries(isObject(named) ? named : {})) {
+    const path = resolve(text)
+    const known = Object.keys(FORMATS).find((one) => one === format) as Format | undefined
+    const leaf = path?.kind === 'attribute' ? path.leaf : undefined
+    if (leaf && known && FORMATS[known].type === leaf.type) formats.set(leaf, known)
+    else reader.fault(`$.formats.${text}`, format, FORMATS_EXPECTED)
+  }
+
   return {
     name,
     endpoint: draft.endpoint,
@@ -388,10 +377,14 @@ function finishType(draft: TypeDraft, allLinks: readonly Link[]): ResourceType {
     links,
     reverse,
     defaults: (isObject(defaults) ? defaults : {}) as ResourceType['defaults'],
+    formats,
+    concealed,
     attributes,
     resolve,
   }
 }
+
+const FORMATS_EXPECTED = `one of ${Object.keys(FORMATS).join(', ')}, for an attribute of its type`
 
 const DEFAULT_TYPE: Partial<Record<Attribute['type'], string>> = {
   string: 'string',

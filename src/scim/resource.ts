@@ -1,10 +1,11 @@
 /** Turns the body of a POST or PUT into a draft: a canonical document and the links beside it. */
 
-import { ScimError } from './error.ts'
+import { ScimError, type ScimType } from './error.ts'
 import type { JsonValue } from './json.ts'
 import { ID_LENGTH_MAX } from './limits.ts'
 import type { Link, ResourceType } from './registry.ts'
 import type { Attribute, Schema } from './schema.ts'
+import { finished, type Steps } from './steps.ts'
 import type { Rules } from './tolerance.ts'
 import {
   elementsOf,
@@ -40,7 +41,11 @@ export interface Draft {
  *
  * @throws ScimError invalidSyntax for the wrong structure, invalidValue for a wrong value
  */
-export function readDraft(type: ResourceType, body: JsonValue, rules: Rules): Draft {
+export const readDraft = (type: ResourceType, body: JsonValue, rules: Rules): Draft =>
+  finished(draftSteps(type, body, rules))
+
+/** The same in steps: of a resource with many links there are several. */
+export function* draftSteps(type: ResourceType, body: JsonValue, rules: Rules): Steps<Draft> {
   if (!isJsonObject(body)) {
     throw ScimError.of(
       'invalidSyntax',
@@ -56,23 +61,53 @@ export function readDraft(type: ResourceType, body: JsonValue, rules: Rules): Dr
   for (const [name, raw] of Object.entries(body)) {
     const key = name.toLowerCase()
     // What a template leaves empty is not said: a default stays a default.
-    if (raw !== '' || !rules.tolerances.emptyStrings) asserted.add(key)
+    if (!isLeftEmpty(raw, rules)) asserted.add(key)
     if (key === 'schemas') continue
     const attribute = type.attributes.get(key)
     if (!attribute) {
+      if (raw !== null && !isLeftEmpty(raw, rules))
+        requireAccepted(type, name, name, 'invalidValue', rules)
       readExtension(type, name, raw, extensions, rules)
       continue
     }
     if (attribute.mutability === 'readOnly') continue
     const link = type.links.find((candidate) => candidate.attribute === attribute)
     if (link) {
-      links.set(link, readLinkIds(link, raw, attribute.name, rules))
+      links.set(link, yield* linkIdSteps(link, raw, attribute.name, rules))
       continue
     }
     const value = readValue(attribute, raw, attribute.name, rules)
     if (value !== undefined) base.set(attribute.name, value)
   }
   return { document: arrange(type, base, extensions), links, asserted }
+}
+
+/** Whether a value is what a template leaves where it has none. */
+export const isLeftEmpty = (raw: JsonValue, rules: Rules): boolean =>
+  raw === '' && rules.tolerances.emptyStrings
+
+/**
+ * Refuses a value for an attribute that the tenant does not have, rather than drop it as one that
+ * nobody has: whoever sets a password has to hear that there is none.
+ *
+ * @param name as sent, with the URN of the base schema or without
+ * @throws ScimError of this scimType; invalidSyntax where undefined attributes are refused
+ */
+export function requireAccepted(
+  type: ResourceType,
+  name: string,
+  at: string,
+  scimType: ScimType,
+  { tolerances }: Rules,
+): void {
+  const lower = name.toLowerCase()
+  const prefix = `${type.schema.id.toLowerCase()}:`
+  const bare = lower.startsWith(prefix) ? lower.slice(prefix.length) : lower
+  for (const refused of type.concealed.attributes) {
+    if (refused.toLowerCase() !== bare) continue
+    const detail = `${at}: this tenant takes no ${refused}`
+    throw ScimError.of(tolerances.unknownAttributes ? scimType : 'invalidSyntax', detail)
+  }
 }
 
 function readExtension(
@@ -151,29 +186,34 @@ function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
  * The ids that a link attribute's value names, each once. An element is an object with `value`, or
  * with a `$ref` that ends in the id; what else it says is derived by the server and dropped.
  */
-export function readLinkIds(
+export function* linkIdSteps(
   link: Link,
   raw: JsonValue,
   at: string,
   rules: Rules,
-): readonly string[] {
+): Steps<readonly string[]> {
   const ids = new Set<string>()
-  elementsOf(link.attribute, raw, at, rules).forEach((element, index) => {
-    if (element === null) return
-    ids.add(readLinkId(element, `${at}[${index}]`, rules))
-  })
+  let index = 0
+  for (const element of elementsOf(link.attribute, raw, at, rules)) {
+    if (element !== null) ids.add(readLinkId(element, at, index, rules))
+    if (++index % LINKS_PER_STEP === 0) yield
+  }
   return [...ids]
 }
 
-function readLinkId(element: JsonValue, at: string, rules: Rules): string {
+const LINKS_PER_STEP = 1000
+
+function readLinkId(element: JsonValue, list: string, index: number, rules: Rules): string {
   if (!isJsonObject(element) && !rules.tolerances.stringForComplex) {
+    const at = `${list}[${index}]`
     throw ScimError.of('invalidValue', `${at}: found ${shown(element)}, expected an object`)
   }
   const id = isJsonObject(element) ? memberOf(element, 'value') : element
   const named = id ?? (isJsonObject(element) ? idInReference(memberOf(element, '$ref')) : undefined)
   if (typeof named !== 'string' || named === '' || named.length > ID_LENGTH_MAX) {
     const expected = `the id of a resource, at most ${ID_LENGTH_MAX} characters`
-    throw ScimError.of('invalidValue', `${at}.value: found ${shown(named)}, expected ${expected}`)
+    const at = `${list}[${index}].value`
+    throw ScimError.of('invalidValue', `${at}: found ${shown(named)}, expected ${expected}`)
   }
   return named
 }
@@ -198,6 +238,38 @@ export function arrange(
   return document
 }
 
+/** Names under which a document may hold what a tenant's view leaves out. */
+export const concealedIn = ({ concealed }: ResourceType): readonly string[] => [
+  ...concealed.attributes,
+  ...concealed.extensions,
+]
+
+/** A document with what another one holds out of the tenant's sight. */
+export function withConcealed(type: ResourceType, document: Document, from: Document): Document {
+  const hidden = concealedIn(type).filter((name) => from[name] !== undefined)
+  if (hidden.length === 0) return document
+  return {
+    ...document,
+    ...Object.fromEntries(hidden.map((name) => [name, from[name] as JsonValue])),
+  }
+}
+
+/**
+ * A stored document as the type has it at present: an extension that came back into view takes its
+ * place again, and what went out of view comes last and is not among `schemas`.
+ */
+export function withExtensionsInView(type: ResourceType, document: Document): Document {
+  const { schemas, ...held } = document
+  const known = type.extensions.map(({ schema }) => schema.id)
+  const inUse = known.filter((id) => held[id] !== undefined)
+  const moved = new Set([...known, ...concealedIn(type)])
+  const listed = Array.isArray(schemas) ? schemas.filter((uri) => !moved.has(String(uri))) : []
+  const next: Document = { schemas: [...listed, ...inUse] }
+  for (const [name, value] of Object.entries(held)) if (!moved.has(name)) next[name] = value
+  for (const id of inUse) next[id] = held[id] as JsonValue
+  return withConcealed(type, next, held)
+}
+
 /** The same document arranged anew, after a PATCH has changed it in place. */
 export function rearrange(type: ResourceType, document: Document): Document {
   const base = new Map<string, JsonValue>()
@@ -217,7 +289,7 @@ export function rearrange(type: ResourceType, document: Document): Document {
     }
     if (values.size > 0) extensions.set(schema, inSchemaOrder(schema.attributes, values))
   }
-  return arrange(type, base, extensions)
+  return withConcealed(type, arrange(type, base, extensions), document)
 }
 
 function ordered(attribute: Attribute, value: JsonValue): JsonValue {

@@ -37,6 +37,10 @@ export interface Attribute {
   readonly subs: ReadonlyMap<string, Attribute>
 }
 
+/** Whether an attribute is the password of RFC 7643 section 4.1.1. */
+export const isPassword = ({ name, mutability, type }: Attribute): boolean =>
+  name.toLowerCase() === 'password' && mutability === 'writeOnly' && type === 'string'
+
 export interface Schema {
   readonly id: string
   readonly name: string

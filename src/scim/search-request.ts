@@ -1,9 +1,9 @@
 /**
  * Turns a query string, or the body of a POST to /.search, into search parameters. RFC 7644
- * sections 3.4.2 and 3.4.3.
+ * sections 3.4.2 and 3.4.3, RFC 9865 section 2.
  */
 
-import { ScimError } from './error.ts'
+import { ScimError, type ScimType } from './error.ts'
 import type { JsonValue } from './json.ts'
 import { namesIn, type ProjectionRequest } from './projection.ts'
 import { URN } from './urns.ts'
@@ -16,19 +16,36 @@ export interface SearchRequest extends ProjectionRequest {
   readonly sortOrder: string | undefined
   readonly startIndex: number | undefined
   readonly count: number | undefined
+  /** Empty for the first page by cursor; undefined for paging by index. */
+  readonly cursor: string | undefined
 }
 
-/** @throws ScimError invalidValue for startIndex or count that are no whole numbers */
+/**
+ * @throws ScimError invalidValue for startIndex or count that are no whole numbers, or startIndex
+ *   beside a cursor; invalidCount for such a count beside a cursor
+ */
 export function searchInQuery(query: URLSearchParams): SearchRequest {
   const text = (name: string) => query.get(name) ?? undefined
+  const cursor = text('cursor')
   return {
     ...projectionInQuery(query),
     filter: text('filter'),
     sortBy: text('sortBy'),
     sortOrder: text('sortOrder'),
-    startIndex: wholeNumber('startIndex', text('startIndex')),
-    count: wholeNumber('count', text('count')),
+    startIndex: noneBeside(cursor, wholeNumber('startIndex', text('startIndex'), 'invalidValue')),
+    count: wholeNumber('count', text('count'), countFault(cursor)),
+    cursor,
   }
+}
+
+/** RFC 9865 section 2.1 has a scimType of its own for the count of a page by cursor. */
+const countFault = (cursor: string | undefined) =>
+  cursor === undefined ? 'invalidValue' : 'invalidCount'
+
+/** A client that asks for both ways of paging would be surprised by either. */
+function noneBeside(cursor: string | undefined, startIndex: number | undefined) {
+  if (cursor === undefined || startIndex === undefined) return startIndex
+  throw ScimError.of('invalidValue', 'startIndex: found beside cursor, expected one of the two')
 }
 
 export const projectionInQuery = (query: URLSearchParams): ProjectionRequest => ({
@@ -37,17 +54,19 @@ export const projectionInQuery = (query: URLSearchParams): ProjectionRequest => 
 })
 
 /** Section 3.4.2.4 asks for integers; anything else is a mistake that the client should hear of. */
-function wholeNumber(name: string, text: string | undefined): number | undefined {
+function wholeNumber(
+  name: string,
+  text: string | undefined,
+  scimType: ScimType,
+): number | undefined {
   if (text === undefined) return undefined
   if (/^[+-]?\d{1,15}$/.test(text)) return Number(text)
-  throw ScimError.of(
-    'invalidValue',
-    `${name}: found "${text.slice(0, 40)}", expected a whole number`,
-  )
+  throw ScimError.of(scimType, `${name}: found "${text.slice(0, 40)}", expected a whole number`)
 }
 
 /**
  * @throws ScimError invalidSyntax for no SearchRequest, invalidValue for a member of the wrong type
+ *   (invalidCount for a count beside a cursor), or startIndex beside a cursor
  */
 export function searchInBody(body: JsonValue): SearchRequest {
   const schemas = isJsonObject(body) ? memberOf(body, 'schemas') : undefined
@@ -60,19 +79,25 @@ export function searchInBody(body: JsonValue): SearchRequest {
       `schemas: found ${shown(schemas)}, expected ["${URN.searchRequest}"]`,
     )
   }
+  const cursor = text(body, 'cursor')
   return {
     attributes: names(body, 'attributes'),
     excludedAttributes: names(body, 'excludedAttributes'),
     filter: text(body, 'filter'),
     sortBy: text(body, 'sortBy'),
     sortOrder: text(body, 'sortOrder'),
-    startIndex: integer(body, 'startIndex'),
-    count: integer(body, 'count'),
+    startIndex: noneBeside(cursor, integer(body, 'startIndex', 'invalidValue')),
+    count: integer(body, 'count', countFault(cursor)),
+    cursor,
   }
 }
 
-const expected = (name: string, value: JsonValue, what: string) =>
-  ScimError.of('invalidValue', `${name}: found ${shown(value)}, expected ${what}`)
+const expected = (
+  name: string,
+  value: JsonValue,
+  what: string,
+  scimType: ScimType = 'invalidValue',
+) => ScimError.of(scimType, `${name}: found ${shown(value)}, expected ${what}`)
 
 function text(body: JsonObject, name: string): string | undefined {
   const value = memberOf(body, name.toLowerCase())
@@ -80,10 +105,10 @@ function text(body: JsonObject, name: string): string | undefined {
   throw expected(name, value, 'a string')
 }
 
-function integer(body: JsonObject, name: string): number | undefined {
+function integer(body: JsonObject, name: string, scimType: ScimType): number | undefined {
   const value = memberOf(body, name.toLowerCase())
   if (value === undefined || (typeof value === 'number' && Number.isInteger(value))) return value
-  throw expected(name, value, 'a whole number')
+  throw expected(name, value, 'a whole number', scimType)
 }
 
 /** A list of names; one string of names is understood as well. */

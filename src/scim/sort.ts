@@ -17,6 +17,27 @@ export interface Sort {
 }
 
 /**
+ * Where a resource stands in an order. What does not change stays before or after it, whatever
+ * else changes.
+ */
+export interface Position {
+  /**
+   * The value that a sort goes by, as Latin-1 text whose order is that of the values; undefined
+   * where there is none, or no sort.
+   */
+  readonly key: string | undefined
+  /** The order of creation, which decides between equal values, whichever way the sort goes. */
+  readonly handle: number
+}
+
+/** Compares as section 3.4.2.3 says: without a value last, in a descending order first. */
+export function comparePositions({ isDescending }: Sort, a: Position, b: Position): number {
+  if (a.key === b.key) return a.handle - b.handle
+  const isLess = a.key !== undefined && (b.key === undefined || a.key < b.key)
+  return isLess === isDescending ? 1 : -1
+}
+
+/**
  * Reads the two parameters; without sortBy the order is that of creation.
  *
  * @throws ScimError invalidValue for an attribute that nothing can be sorted by, or an unknown

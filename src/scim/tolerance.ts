@@ -1,6 +1,6 @@
 /**
- * What real clients send and the RFCs do not allow, each with a name, and the presets that allow
- * it.
+ * What real clients send and the RFCs, or the interop profile, do not allow, each with a name, and
+ * the presets that allow it.
  *
  * A tenant's mode is a preset over these switches; single switches may be set apart from it.
  */
@@ -8,7 +8,10 @@
 interface Tolerated {
   /** What is sent. */
   readonly sent: string
-  /** What scimd understands by it; with the switch off, the request is refused. */
+  /**
+   * What scimd understands by it; with the switch off, the request is refused, but for emptyStrings
+   * (a value like any other) and mergeOnReplace (the attribute is replaced whole).
+   */
   readonly understood: string
   /** Who sends it. */
   readonly source: string
@@ -86,6 +89,21 @@ export const TOLERANCES = {
       'the element is created from the terms of its filter, if canonical values or primary',
     source: 'Entra ID',
   },
+  mergeOnReplace: {
+    sent: 'op "replace" on a singular complex attribute such as name',
+    understood: 'sub-attributes that are not named stay (RFC 7644 section 3.5.2.3 wants it so)',
+    source: 'Entra ID, Okta; the interop profile replaces the attribute whole',
+  },
+  elementPaths: {
+    sent: 'a PATCH path that selects whole elements, such as emails[type eq "work"]',
+    understood: 'these elements (RFC 7644 allows it)',
+    source: 'Okta and Entra ID (members[value eq "…"]); refused by the interop profile',
+  },
+  freeFormats: {
+    sent: 'a country, locale, time zone, language, URI or certificate of another form than its own',
+    understood: 'the text, as it is',
+    source: "Microsoft's SCIM validator (Sierra Leone), Okta (USA)",
+  },
 } as const satisfies Record<string, Tolerated>
 
 export type Tolerance = keyof typeof TOLERANCES
@@ -97,8 +115,19 @@ const all = (on: boolean): Tolerances =>
 /** The presets that a tenant's `mode` names. */
 export const MODES = {
   interop: all(true),
-  /** RFC 7644 to the letter: section 3.5.2 allows operations without a path. */
-  rfc: { ...all(false), unknownAttributes: true, pathlessPatch: true },
+  /** RFC 7644 to the letter: section 3.5.2 allows operations without a path, and whole elements. */
+  rfc: {
+    ...all(false),
+    unknownAttributes: true,
+    pathlessPatch: true,
+    mergeOnReplace: true,
+    elementPaths: true,
+  },
+  /**
+   * draft-zollner-scim-interop-profile. Elements are selected by no path there, and IPSIE wants
+   * members to be removed: by a list of their values.
+   */
+  profile: { ...all(false), removeByValue: true },
 } as const satisfies Record<string, Tolerances>
 
 export type Mode = keyof typeof MODES
@@ -111,11 +140,18 @@ export interface Rules {
   readonly unknownMembers: 'refuse' | 'skip'
   /** Whether the paths that a resource type lists as `unique` (Group.displayName) have to be. */
   readonly uniqueNames: boolean
+  /** Paths that the filter of a GET may not name, as the query would stand in logs of addresses. */
+  readonly sensitive: readonly string[]
 }
+
+/** Whether all switches stand as the interop profile has them, whatever the mode is called. */
+export const isProfile = ({ tolerances }: Rules): boolean =>
+  (Object.keys(TOLERANCES) as Tolerance[]).every((name) => tolerances[name] === MODES.profile[name])
 
 export const DEFAULT_RULES: Rules = {
   mode: 'interop',
   tolerances: MODES.interop,
   unknownMembers: 'refuse',
   uniqueNames: true,
+  sensitive: [],
 }

@@ -3,10 +3,12 @@
 import { FormatRegistry, type TSchema, Type } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler, type ValueError } from '@sinclair/typebox/compiler'
 import { ScimError } from './error.ts'
+import { FORMATS, type Format } from './format.ts'
 import { instantOf } from './instant.ts'
 import { STRING_LENGTH_MAX, UNIQUE_LENGTH_MAX, VALUES_COUNT_MAX } from './limits.ts'
+import { disallowedIn } from './precis.ts'
 import type { ResourceType } from './registry.ts'
-import type { Document } from './resource.ts'
+import { concealedIn, type Document } from './resource.ts'
 import type { Attribute, Schema } from './schema.ts'
 import { isJsonObject, shown } from './value.ts'
 
@@ -16,6 +18,9 @@ const BASE64 =
 FormatRegistry.Set('scim-dateTime', (text) => instantOf(text) !== undefined)
 // RFC 7643 section 2.3.6: base64 of RFC 4648 section 4; the padding may be left out.
 FormatRegistry.Set('scim-binary', (text) => BASE64.test(text))
+FormatRegistry.Set('scim-identifier', (text) => disallowedIn(text) === undefined)
+for (const [name, { matches }] of Object.entries(FORMATS))
+  FormatRegistry.Set(`scim-${name}`, matches)
 
 /** What a value of each simple type has to be, as a message says it. */
 const EXPECTED: Record<Attribute['type'], string> = {
@@ -32,8 +37,22 @@ const EXPECTED: Record<Attribute['type'], string> = {
 /** The compiled checks of every resource type, made once at the start. */
 export type Checks = ReadonlyMap<ResourceType, TypeCheck<TSchema>>
 
-export const compileChecks = (types: readonly ResourceType[]): Checks =>
-  new Map(types.map((type) => [type, TypeCompiler.Compile(documentSchema(type))]))
+/** @param formats whether the forms of a type's `formats`, and those of URIs, are checked */
+export const compileChecks = (types: readonly ResourceType[], formats = false): Checks =>
+  new Map(
+    types.map((type) => {
+      const formatOf = formats ? formatIn(type) : () => undefined
+      return [type, TypeCompiler.Compile(documentSchema(type, formatOf))]
+    }),
+  )
+
+type FormatOf = (attribute: Attribute) => Format | undefined
+
+/** Section 2.3.7: a reference is a URI, absolute or relative. */
+const formatIn =
+  (type: ResourceType): FormatOf =>
+  (attribute) =>
+    type.formats.get(attribute) ?? (attribute.type === 'reference' ? 'uri' : undefined)
 
 /**
  * Refuses a document that its schemas do not allow: a required attribute is missing, a value has
@@ -64,26 +83,32 @@ export function faultOf(
   )
 }
 
-function documentSchema(type: ResourceType): TSchema {
+function documentSchema(type: ResourceType, formatOf: FormatOf): TSchema {
+  const own = [...type.attributes.values()].filter((a) => !isKeptElsewhere(type, a))
   const properties: Record<string, TSchema> = {
     schemas: Type.Array(Type.String()),
-    ...propertiesOf([...type.attributes.values()].filter((a) => !isKeptElsewhere(type, a))),
+    ...propertiesOf(own, formatOf),
   }
   for (const { schema, required } of type.extensions) {
-    const object = Type.Object(propertiesOf(schema.attributes), { additionalProperties: false })
+    const held = propertiesOf(schema.attributes, formatOf)
+    const object = Type.Object(held, { additionalProperties: false })
     properties[schema.id] = required ? object : Type.Optional(object)
   }
+  for (const name of concealedIn(type)) properties[name] = Type.Optional(Type.Unknown())
   return Type.Object(properties, { additionalProperties: false })
 }
 
 const isKeptElsewhere = (type: ResourceType, attribute: Attribute): boolean =>
   attribute.name === 'schemas' || type.links.some((link) => link.attribute === attribute)
 
-function propertiesOf(attributes: readonly Attribute[]): Record<string, TSchema> {
+function propertiesOf(
+  attributes: readonly Attribute[],
+  formatOf: FormatOf,
+): Record<string, TSchema> {
   const properties: Record<string, TSchema> = {}
   for (const attribute of attributes) {
     if (attribute.mutability === 'readOnly') continue
-    const single = valueSchema(attribute)
+    const single = valueSchema(attribute, formatOf)
     const schema = attribute.multiValued
       ? Type.Array(single, { minItems: 1, maxItems: VALUES_COUNT_MAX })
       : single
@@ -92,7 +117,8 @@ function propertiesOf(attributes: readonly Attribute[]): Record<string, TSchema>
   return properties
 }
 
-function valueSchema(attribute: Attribute): TSchema {
+function valueSchema(attribute: Attribute, formatOf: FormatOf): TSchema {
+  const format = formatOf(attribute)
   switch (attribute.type) {
     case 'boolean':
       return Type.Boolean()
@@ -104,16 +130,28 @@ function valueSchema(attribute: Attribute): TSchema {
     case 'dateTime':
       return Type.String({ format: 'scim-dateTime' })
     case 'binary':
-      return Type.String({ format: 'scim-binary', maxLength: STRING_LENGTH_MAX })
+      return Type.String({
+        format: `scim-${format ?? 'binary'}`,
+        maxLength: STRING_LENGTH_MAX,
+      })
     case 'complex':
-      return Type.Object(propertiesOf(attribute.subAttributes), { additionalProperties: false })
-    default:
+      return Type.Object(propertiesOf(attribute.subAttributes, formatOf), {
+        additionalProperties: false,
+      })
+    default: {
+      const form = format ?? (isIdentifier(attribute) ? 'identifier' : undefined)
       return Type.String({
         maxLength: lengthMaxOf(attribute),
+        ...(form === undefined ? {} : { format: `scim-${form}` }),
         ...(attribute.required ? { minLength: 1 } : {}),
       })
+    }
   }
 }
+
+/** RFC 7644 section 5: names that are compared without case are prepared as PRECIS says. */
+const isIdentifier = ({ type, uniqueness, caseExact }: Attribute): boolean =>
+  type === 'string' && uniqueness === 'server' && !caseExact
 
 const lengthMaxOf = (attribute: Attribute): number =>
   attribute.uniqueness === 'server' ? UNIQUE_LENGTH_MAX : STRING_LENGTH_MAX
@@ -181,12 +219,29 @@ function explain(type: ResourceType, document: Document, error: ValueError): str
   if (typeof value === 'string' && value.length > lengthMaxOf(attribute)) {
     return `${at}: found ${value.length} characters, expected at most ${lengthMaxOf(attribute)}`
   }
+  if (typeof value === 'string' && isIdentifier(attribute)) {
+    const disallowed = disallowedIn(value)
+    if (disallowed !== undefined)
+      return `${at}: found ${disallowed}, expected assigned characters that are no controls`
+  }
   const found = value === '' ? 'an empty string' : shown(value as never, attribute)
   const needs =
     attribute.multiValued && !Array.isArray(value) && !/\]$/.test(at)
       ? 'a list'
-      : EXPECTED[attribute.type]
+      : expectedOf(type, attribute, value, error)
   return `${at}: found ${found}, expected ${needs}${attribute.required ? ', as the attribute is required' : ''}`
+}
+
+/** What the check asked for: the form of the attribute, where it knows one, or its type. */
+function expectedOf(
+  type: ResourceType,
+  attribute: Attribute,
+  value: unknown,
+  { schema }: ValueError,
+): string {
+  const format = formatIn(type)(attribute)
+  const isForm = typeof value === 'string' && schema['format'] === `scim-${format}`
+  return isForm && format ? FORMATS[format].expected : EXPECTED[attribute.type]
 }
 
 const unescapePointer = (segment: string): string =>

@@ -1,5 +1,6 @@
 /** The LMDB adapter of the control store: data/control.mdb. */
 
+import { randomBytes } from 'node:crypto'
 import type { ControlStore, Credential, Tenant } from './control.ts'
 import { type Bytes, openBytes, openEnvironment, StoreFileError } from './lmdb-file.ts'
 
@@ -8,6 +9,8 @@ const FORMAT = Buffer.from('format')
 
 /** How old the noted time of last use may get before it is written again. */
 const USED_STEP_MS = 60_000
+
+const KEY_BYTES = 32
 
 const EVERYTHING = { start: Buffer.from([0]), end: Buffer.from([0xff]) }
 
@@ -23,6 +26,7 @@ export function openLmdbControl(path: string): ControlStore {
   const credentials = openBytes(environment, 'credentials')
   const lastUsed = openBytes(environment, 'credentials/used')
   const tenants = openBytes(environment, 'tenants')
+  const keys = openBytes(environment, 'keys')
   const written = meta.getBinary(FORMAT)
   if (!written) {
     environment.transactionSync(() => {
@@ -65,6 +69,15 @@ export function openLmdbControl(path: string): ControlStore {
     tenants: () =>
       [...tenants.getRange(EVERYTHING)].map(({ value }) => JSON.parse(String(value)) as Tenant),
     addTenant: (tenant) => add(tenants, tenant.name, tenant),
+    key: (purpose) =>
+      environment.transaction(() => {
+        const name = Buffer.from(purpose)
+        const kept = keys.getBinary(name)
+        if (kept) return Buffer.from(kept)
+        const key = randomBytes(KEY_BYTES)
+        keys.put(name, key)
+        return key
+      }),
     close: () => environment.close(),
   }
 

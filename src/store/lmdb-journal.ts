@@ -175,7 +175,8 @@ function difference(type: ResourceType, before: Document, after: Document) {
     const subs = extension?.byName ?? attribute?.subs
     const left = told(subs, before[name])
     const right = told(subs, after[name])
-    if (attribute?.returned === 'never' || sameValue(left, right)) {
+    const isSecret = attribute?.returned === 'never' || type.concealed.attributes.has(name)
+    if (isSecret || sameValue(left, right)) {
       secrets.push(name)
       continue
     }

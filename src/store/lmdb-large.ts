@@ -19,7 +19,7 @@ import {
   writeCounters,
 } from './lmdb-journal.ts'
 import { after, forwardKey, reverseKey } from './lmdb-keys.ts'
-import type { LinkDiff, LinkedMember } from './lmdb-link-diff.ts'
+import { isAccepted, type LinkDiff, type LinkedMember } from './lmdb-link-diff.ts'
 import { headerOf, type Member, memberIn, memberRange, sweepKey } from './lmdb-links.ts'
 import {
   linkFileOf,
@@ -31,15 +31,13 @@ import {
   typeFileOf,
 } from './lmdb-tenant.ts'
 import { applyChanges, currentOf, type Prepared, Stale } from './lmdb-write.ts'
-import { nextTurn, slicer } from './slices.ts'
-import type { Change, Committed, Origin } from './store.ts'
+import { nextTurn, type Pause, slicer } from './slices.ts'
+import type { Change, Client, Committed, Origin } from './store.ts'
 
 /** Links or chunks that one transaction of the preparation writes. */
 const SLICE_COUNT = 1000
 /** How often a change is worked out anew because somebody else changed the resource meanwhile. */
 const ATTEMPTS_MAX = 5
-
-type Resolved = ReadonlyMap<string, LinkedMember & { readonly typeName: string }>
 
 /** What one attempt leaves behind however it ends. */
 interface Attempt {
@@ -54,6 +52,7 @@ export async function commitLarge(
   file: TenantFile,
   change: Change,
   origin: Origin,
+  client?: Client,
 ): Promise<readonly Committed[]> {
   for (let count = 1; count <= ATTEMPTS_MAX; count++) {
     const attempt: Attempt = { departed: [], building: [] }
@@ -61,7 +60,7 @@ export async function commitLarge(
     try {
       // Whatever was queued before has been applied when this returns.
       await file.environment.transaction(() => undefined)
-      const prepared = await prepare(file, change, attempt)
+      const prepared = await prepare(file, change, attempt, client)
       return await file.environment.transaction(() =>
         applyChanges(file, [change], origin, prepared),
       )
@@ -80,45 +79,43 @@ export async function commitLarge(
   throw ScimError.status(503, detail, { 'Retry-After': '60' })
 }
 
-async function prepare(file: TenantFile, change: Change, attempt: Attempt): Promise<Prepared> {
-  const resolved = await resolve(file, change.mentions)
+async function prepare(
+  file: TenantFile,
+  change: Change,
+  attempt: Attempt,
+  client: Client | undefined,
+): Promise<Prepared> {
   const type = typeFileOf(file, change.type)
   const found = placeOf(file, change.id)
   const place = found?.file === type ? found : undefined
   const base = place && recordAt(place)
-  const facts = { typeOf: (id: string) => resolved.get(id)?.typeName }
-  const edits = change.decide(base && currentOf(base), facts)?.links ?? []
+  const edits = change.decide(base && currentOf(base))?.links ?? []
   const owner = place ?? (await setAside(file, type))
   const before = { owner, generation: base?.generation }
   const lists: MemberList[] = []
+  const skipped: string[] = []
   for (const link of change.type.links) {
     const own = edits.filter((edit) => edit.link === link)
-    if (own.length > 0) lists.push(await work(file, link, before, own, resolved))
+    if (own.length > 0)
+      lists.push(await work(file, link, before, own, skipped, slicer(client?.signal)))
   }
   const diffs = lists.map(({ diff }) => diff)
-  const prepared = { base, handle: owner.handle, departed: attempt.departed, diffs }
+  const { departed } = attempt
+  const prepared = { base, handle: owner.handle, departed, diffs, skipped }
   const touched = diffs.reduce((sum, diff) => sum + diff.added.length + diff.removed.length, 0)
   if (touched <= LINKS_PER_COMMIT_MAX) return prepared
   // A generation is one of all the links of a resource: those that stay are written anew as well.
   for (const link of change.type.links) {
     if (diffs.some((diff) => diff.link === link)) continue
-    lists.push(await work(file, link, before, [], resolved))
+    lists.push(await work(file, link, before, [], skipped, slicer(client?.signal)))
   }
   return { ...prepared, diffs: [], generation: await writeGeneration(file, owner, lists, attempt) }
 }
 
-async function resolve(file: TenantFile, ids: readonly string[]): Promise<Resolved> {
-  const resolved = new Map<string, LinkedMember & { typeName: string }>()
-  const pause = slicer()
-  for (const id of ids) {
-    const place = placeOf(file, id)
-    if (place?.file.records.doesExist(place.handle)) {
-      const { number, type } = place.file
-      resolved.set(id, { id, type: number, handle: place.handle, typeName: type.name })
-    }
-    await pause()
-  }
-  return resolved
+function memberOf(file: TenantFile, id: string): LinkedMember | undefined {
+  const place = placeOf(file, id)
+  if (!place?.file.records.doesExist(place.handle)) return undefined
+  return { id, type: place.file.number, handle: place.handle }
 }
 
 /** A handle for a resource that is being created: its links are written before its record. */
@@ -142,11 +139,10 @@ async function work(
   link: Link,
   { owner, generation }: { readonly owner: Place; readonly generation: number | undefined },
   edits: readonly LinkEdit[],
-  resolved: Resolved,
+  skipped: string[],
+  pause: Pause,
 ): Promise<MemberList> {
-  const pause = slicer()
-  const stored =
-    generation === undefined ? new Map() : await storedMembers(file, link, owner, generation)
+  const { stored, hidden } = await storedMembers(file, link, owner, generation)
   const members = new Map<number, Member>(stored)
   for (const edit of edits) {
     if (edit.op === 'replace') members.clear()
@@ -159,9 +155,12 @@ async function work(
       continue
     }
     for (const id of edit.ids) {
-      const member = resolved.get(id)
-      if (member && edit.op === 'remove') members.delete(member.handle)
-      else if (member) members.set(member.handle, member)
+      const member = memberOf(file, id)
+      if (edit.op === 'remove') {
+        if (member) members.delete(member.handle)
+      } else if (isAccepted(file, edit.accepts, id, member) && member) {
+        members.set(member.handle, member)
+      } else skipped.push(id)
       await pause()
     }
   }
@@ -177,28 +176,37 @@ async function work(
       await pause()
     }
   }
-  return { diff: { link, added, removed }, members: [...members.values()] }
+  return { diff: { link, added, removed }, members: [...members.values(), ...hidden] }
+}
+
+interface StoredMembers {
+  readonly stored: Map<number, Member>
+  /** Of types that are not served at present: no edit means them, each generation keeps them. */
+  readonly hidden: readonly Member[]
 }
 
 async function storedMembers(
   file: TenantFile,
   link: Link,
   owner: Place,
-  generation: number,
-): Promise<Map<number, Member>> {
+  generation: number | undefined,
+): Promise<StoredMembers> {
+  const stored = new Map<number, Member>()
+  const hidden: Member[] = []
+  if (generation === undefined) return { stored, hidden }
   const { forward } = linkFileOf(file, link)
   const { start, end } = memberRange(owner.handle, generation)
-  const stored = new Map<number, Member>()
   for (let from = start; ; ) {
     const keys = [...forward.getKeys({ start: from, end, limit: SLICE_COUNT })]
     for (const key of keys) {
       const member = memberIn(key)
+      const type = file.typeByNumber[member.type]
+      if (!type) hidden.push(member)
       // The links of what was deleted may not have been swept yet.
-      const isAlive = file.typeByNumber[member.type]?.records.doesExist(member.handle)
-      if (isAlive) stored.set(member.handle, member)
+      else if (type.records.doesExist(member.handle)) stored.set(member.handle, member)
     }
     const last = keys.at(-1)
-    if (!last || keys.length < SLICE_COUNT) return stored
+    if (!last || keys.length < SLICE_COUNT) return { stored, hidden }
     from = after(last)
     await nextTurn()
   }
@@ -237,17 +245,24 @@ async function writeGeneration(
     const count = await writeChunks(file, set, diff)
     const link = diff.link.attribute.name
     if (count > 0) journal.push({ link, added: [], removed: [], chunks: { set, count } })
-    told.push(new Map(diff.added.map(({ handle, id }, at) => [handle, chunkPlace(set, at, id)])))
+    told.push(await placesOf(set, diff.added))
   }
   return { number: numbers.generation, journal, told, sweeps: attempt.building }
 }
 
-/** The place of the added id of this index: chunksOf begins with those that were added. */
-const chunkPlace = (set: number, index: number, id: string): ChunkPlace => ({
-  set,
-  chunk: 1 + Math.floor(index / JOURNAL_CHUNK_COUNT),
-  id,
-})
+/** The places of added ids, by handle: chunksOf begins with those that were added. */
+async function placesOf(
+  set: number,
+  added: readonly LinkedMember[],
+): Promise<ReadonlyMap<number, ChunkPlace>> {
+  const places = new Map<number, ChunkPlace>()
+  const pause = slicer()
+  for (const { handle, id } of added) {
+    places.set(handle, { set, chunk: 1 + Math.floor(places.size / JOURNAL_CHUNK_COUNT), id })
+    await pause()
+  }
+  return places
+}
 
 const EMPTY = Buffer.alloc(0)
 

@@ -17,6 +17,23 @@ export interface LinkedMember extends Member {
   readonly id: string
 }
 
+/** What an edit that adds or replaces links says of an id. */
+type Accepts = Extract<LinkEdit, { ids: readonly string[] }>['accepts']
+
+/**
+ * Whether an edit links to an id that was looked up; without a say of its own, to all that exist.
+ *
+ * @throws ScimError where the edit refuses it
+ */
+export function isAccepted(
+  file: TenantFile,
+  accepts: Accepts,
+  id: string,
+  member: Member | undefined,
+): boolean {
+  return accepts?.(id, member && file.typeByNumber[member.type]?.type.name) ?? true
+}
+
 export interface LinkDiff {
   readonly link: Link
   readonly added: readonly LinkedMember[]
@@ -25,6 +42,7 @@ export interface LinkDiff {
 
 /**
  * The differences that edits make, link by link; a link without a difference is not among them.
+ * Ids that an edit names and does not accept are told beside them.
  *
  * @param created places of resources that the same commit creates
  * @throws TooManyLinks when an edit would have to look at more than LINKS_PER_COMMIT_MAX links
@@ -35,16 +53,19 @@ export function diffLinks(
   current: Stored | undefined,
   edits: readonly LinkEdit[],
   created: ReadonlyMap<string, Place>,
-): LinkDiff[] {
+): { readonly links: readonly LinkDiff[]; readonly skipped: readonly string[] } {
+  const skipped: string[] = []
   const diffs = new Map<Link, Differ>()
   for (const edit of edits) {
-    const differ = diffs.get(edit.link) ?? new Differ(file, owner, current, edit.link, created)
+    const differ =
+      diffs.get(edit.link) ?? new Differ(file, owner, current, edit.link, created, skipped)
     diffs.set(edit.link, differ)
     differ.apply(edit)
   }
-  return [...diffs.values()]
+  const links = [...diffs.values()]
     .map((differ) => differ.diff())
     .filter(({ added, removed }) => added.length + removed.length > 0)
+  return { links, skipped }
 }
 
 /** The links of one attribute as they become, edit by edit, relative to those that are stored. */
@@ -58,6 +79,7 @@ class Differ {
   readonly #current: Stored | undefined
   readonly #link: Link
   readonly #created: ReadonlyMap<string, Place>
+  readonly #skipped: string[]
 
   constructor(
     file: TenantFile,
@@ -65,18 +87,20 @@ class Differ {
     current: Stored | undefined,
     link: Link,
     created: ReadonlyMap<string, Place>,
+    skipped: string[],
   ) {
     this.#file = file
     this.#owner = owner
     this.#current = current
     this.#link = link
     this.#created = created
+    this.#skipped = skipped
   }
 
   apply(edit: LinkEdit): void {
     switch (edit.op) {
       case 'add':
-        for (const id of edit.ids) this.#add(id)
+        for (const id of edit.ids) this.#add(id, edit.accepts)
         return
       case 'remove':
         for (const id of edit.ids) this.#removeId(id)
@@ -84,7 +108,7 @@ class Differ {
       case 'replace': {
         const kept = new Set(edit.ids)
         for (const member of this.#members()) if (!kept.has(member.id)) this.#remove(member)
-        for (const id of edit.ids) this.#add(id)
+        for (const id of edit.ids) this.#add(id, edit.accepts)
         return
       }
       case 'removeWhere':
@@ -103,9 +127,14 @@ class Differ {
     }
   }
 
-  #add(id: string): void {
+  #add(id: string, accepts: Accepts): void {
     const member = this.#find(id)
-    if (!member) throw new Error(`the decision links to ${id}, which does not exist`)
+    const accepted = isAccepted(this.#file, accepts, id, member)
+    if (accepted && !member) throw new Error(`the decision links to ${id}, which does not exist`)
+    if (!accepted || !member) {
+      this.#skipped.push(id)
+      return
+    }
     if (this.#removed.delete(member.handle) || this.#isStored(member)) return
     this.#added.set(member.handle, member)
   }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { displayOf, documentOf } from '../scim/document.ts'
 import { entriesOf } from '../scim/entries.ts'
 import type { ResourceType } from '../scim/registry.ts'
-import type { Document } from '../scim/resource.ts'
+import { type Document, withExtensionsInView } from '../scim/resource.ts'
 import { publishedAttribute } from '../scim/schema.ts'
 import { writeEntries } from './lmdb-entries.ts'
 import { HANDLE_MAX } from './lmdb-keys.ts'
@@ -106,7 +106,7 @@ async function rebuild(
     await file.environment.transaction(() => {
       for (const { key, value } of batch) {
         const record = decodeRecord(Buffer.from(value), type.type, key)
-        const document = documentOf(record.text, record.hidden)
+        const document = withExtensionsInView(type.type, documentOf(record.text, record.hidden))
         const added = entriesOf(type.type, document, record.lastModified)
         writeEntries(type, key, { added: added.filter(({ path }) => paths.has(path)), removed: [] })
         if (!isSchemaChanged) continue

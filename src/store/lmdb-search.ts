@@ -1,8 +1,10 @@
 /** Carries a plan out: from ranges of entries to handles, to the matches and the page asked for. */
 
 import type { Plan, Range } from '../scim/filter/plan.ts'
-import type { Sort } from '../scim/sort.ts'
+import { SORT_COUNT_MAX } from '../scim/limits.ts'
+import { comparePositions, type Position, type Sort } from '../scim/sort.ts'
 import {
+  entryKey,
   HANDLE_MAX,
   handleOf,
   KEY_END,
@@ -14,9 +16,9 @@ import {
 } from './lmdb-keys.ts'
 import { directOwners, memberIn, memberRange, ownersBelow } from './lmdb-links.ts'
 import { decodeRecord } from './lmdb-record.ts'
-import { entryCountOf, sorter, sortIndexOf, walk } from './lmdb-sort.ts'
+import { allHandles, entryCountOf, sorter, sortIndexOf, type Walk, walk } from './lmdb-sort.ts'
 import { linkFileOf, placeOf, type TenantFile, type TypeFile, typeFileOf } from './lmdb-tenant.ts'
-import { type Pause, slicer } from './slices.ts'
+import { type Pause, slicer, sortInSlices } from './slices.ts'
 import type { Found, Query, Stored } from './store.ts'
 
 /** Entries that are counted to find out which of several ranges is the narrowest. */
@@ -24,7 +26,7 @@ const ESTIMATE_COUNT_MAX = 1000
 /** Keys that are read in one go. */
 const BATCH_COUNT = 1000
 
-/** Finds what a query asks for. Matches come in the order of their creation. */
+/** Finds what a query asks for. Without a sort, matches come in the order of their creation. */
 export async function search(file: TenantFile, query: Query): Promise<Found> {
   const type = typeFileOf(file, query.type)
   const plan = narrowest(file, type, query.plan)
@@ -33,12 +35,18 @@ export async function search(file: TenantFile, query: Query): Promise<Found> {
   if (plan.kind === 'all' && !query.matches) return pageOfAll(type, query)
   if (plan.kind === 'range' && !query.matches && isOneValue(plan))
     return pageOfValue(type, plan, query)
-  const handles =
-    plan.kind === 'all' ? allHandles(type, pause) : await gather(file, type, plan, pause)
-  return query.matches ? filtered(type, handles, query) : unfiltered(type, handles, query)
+  const handle = query.after?.position.handle
+  if (plan.kind === 'all') return filtered(type, unsorted(allHandles(type, pause, handle)), query)
+  const handles = await gather(file, type, plan, pause)
+  const rest = handle === undefined ? handles : handles.filter((each) => each > handle)
+  const places = unsorted(batches(rest))
+  return query.matches ? filtered(type, places, query) : pageOf(type, places, query, handles.length)
 }
 
-/** The matches in the order of a sort: along an index of it where all are candidates. */
+/**
+ * The matches in the order of a sort: along an index of it where all are candidates, or more than
+ * are sorted in memory.
+ */
 async function sorted(
   file: TenantFile,
   type: TypeFile,
@@ -47,21 +55,27 @@ async function sorted(
   query: Query,
   pause: Pause,
 ): Promise<Found> {
-  const index = plan.kind === 'all' ? sortIndexOf(type, sort) : undefined
-  if (index) {
-    const handles = walk(type, index, sort.isDescending, pause, () => allHandles(type, pause))
-    if (query.matches) return filtered(type, handles, query)
-    return unfiltered(type, handles, query, entryCountOf(type.records))
+  const { after, matches } = query
+  const index = sortIndexOf(type, sort)
+  const handles = plan.kind === 'all' ? undefined : await gather(file, type, plan, pause)
+  if (index && (!handles || handles.length > SORT_COUNT_MAX)) {
+    const whole = walk(type, index, sort, pause, after?.position)
+    const among = handles ? within(new Set(handles), whole) : whole
+    if (matches) return filtered(type, among, query)
+    return pageOf(type, among, query, handles?.length ?? entryCountOf(type.records))
   }
-  const handles =
-    plan.kind === 'all' ? allHandles(type, pause) : await gather(file, type, plan, pause)
-  const matches = sorter(sort)
-  for await (const stored of matching(type, handles, query)) matches.add(stored)
-  const ordered = matches.handles()
-  return {
-    total: ordered.length,
-    page: records(type, ordered.slice(query.skip, query.skip + query.count)),
-  }
+  const order = sorter(sort)
+  const candidates = unsorted(handles ? batches(handles) : allHandles(type, pause))
+  for await (const { stored } of matching(type, candidates, query)) order.add(stored)
+  const ordered = await order.positions(pause)
+  const rest = after
+    ? ordered.filter((position) => comparePositions(sort, position, after.position) > 0)
+    : ordered
+  return pageOf(type, [rest], query, ordered.length)
+}
+
+async function* within(handles: ReadonlySet<number>, whole: Walk): Walk {
+  for await (const batch of whole) yield batch.filter(({ handle }) => handles.has(handle))
 }
 
 /** Replaces each choice between plans by the one with the fewest candidates. */
@@ -138,78 +152,60 @@ function boundsOf(range: Range): { start: Buffer; end: Buffer } {
 
 const allRange = { start: 0, end: HANDLE_MAX }
 
-function pageOfAll(type: TypeFile, { skip, count: limit }: Query): Found {
+function pageOfAll(type: TypeFile, { skip, after, count: limit }: Query): Found {
   const total = entryCountOf(type.records)
-  if (limit === 0 || skip >= total) return { total, page: [] }
-  const range = type.records.getRange({ ...allRange, offset: skip, limit })
+  if (limit === 0 || skip >= total) return { total, page: [], positions: [] }
+  const start = after ? after.position.handle + 1 : allRange.start
+  const range = type.records.getRange({ ...allRange, start, offset: skip, limit })
   const page = [...range].map(({ key, value }) => decodeRecord(Buffer.from(value), type.type, key))
-  return { total, page }
+  return { total, page, positions: page.map(inOrderOfCreation) }
 }
 
+const inOrderOfCreation = ({ handle }: Stored): Position => ({ key: undefined, handle })
+
 /** All entries of one value: the index itself counts them, and holds them in the right order. */
-function pageOfValue(type: TypeFile, plan: Range, { skip, count: limit }: Query): Found {
+function pageOfValue(type: TypeFile, plan: Range, { skip, after, count: limit }: Query): Found {
   const index = indexOf(type, plan)
   if (!index) throw new Error(`a plan names ${plan.path.text}, which has no index`)
   const bounds = boundsOf(plan)
+  const start = after ? entryKey(bounds.start, after.position.handle + 1) : bounds.start
   // LMDB counts an offset in 32 bits; there are never more handles than that.
   const isBeyond = limit === 0 || skip > HANDLE_MAX
   const keys = isBeyond
     ? []
-    : [...index.entries.getKeys({ ...bounds, offset: skip, limit })].map(handleOf)
-  const isWhole = skip === 0 && keys.length < limit
+    : [...index.entries.getKeys({ ...bounds, start, offset: skip, limit })].map(handleOf)
+  const isWhole = skip === 0 && !after && keys.length < limit
   const total = isWhole ? keys.length : index.entries.getKeysCount({ ...bounds })
-  return { total, page: records(type, keys) }
+  const page = keys.flatMap((handle) => recordOf(type, handle) ?? [])
+  return { total, page, positions: page.map(inOrderOfCreation) }
 }
 
-function records(type: TypeFile, handles: Iterable<number>): Stored[] {
-  const found: Stored[] = []
-  for (const handle of handles) {
-    const bytes = type.records.getBinary(handle)
-    if (bytes) found.push(decodeRecord(bytes, type.type, handle))
-  }
-  return found
+function recordOf(type: TypeFile, handle: number): Stored | undefined {
+  const bytes = type.records.getBinary(handle)
+  return bytes && decodeRecord(bytes, type.type, handle)
 }
 
-/** Candidates in slices, in the order of their creation. */
-type Handles = AsyncIterable<readonly number[]> | Iterable<readonly number[]>
-
-async function* allHandles(type: TypeFile, pause: Pause): AsyncGenerator<readonly number[]> {
-  let start = 0
-  for (;;) {
-    const handles = [...type.records.getKeys({ start, end: HANDLE_MAX, limit: BATCH_COUNT })]
-    const last = handles.at(-1)
-    if (last === undefined) return
-    yield handles
-    start = last + 1
-    await pause()
-  }
+async function* unsorted(
+  handles: AsyncIterable<readonly number[]> | Iterable<readonly number[]>,
+): AsyncGenerator<readonly Position[]> {
+  for await (const batch of handles) yield batch.map((handle) => ({ key: undefined, handle }))
 }
 
-/** The handles of a plan's candidates, each once, four bytes for each. */
+/** The handles of a plan's candidates, each once, in the order of creation. */
 async function gather(
   file: TenantFile,
   type: TypeFile,
   plan: Plan,
   pause: Pause,
-): Promise<Iterable<readonly number[]>> {
+): Promise<readonly number[]> {
   const handles: number[] = []
   await collect(file, type, plan, handles, pause)
-  const ordered = Uint32Array.from(handles).sort()
-  return distinct(ordered)
+  const ordered = await sortInSlices(handles, (a, b) => a - b, pause)
+  return ordered.filter((handle, at) => handle !== ordered[at - 1])
 }
 
-function* distinct(ordered: Uint32Array): Generator<readonly number[]> {
-  let batch: number[] = []
-  let before: number | undefined
-  for (const handle of ordered) {
-    if (handle === before) continue
-    before = handle
-    batch.push(handle)
-    if (batch.length < BATCH_COUNT) continue
-    yield batch
-    batch = []
-  }
-  if (batch.length > 0) yield batch
+function* batches(handles: readonly number[]): Generator<readonly number[]> {
+  for (let at = 0; at < handles.length; at += BATCH_COUNT) yield handles.slice(at, at + BATCH_COUNT)
 }
 
 async function collect(
@@ -277,49 +273,60 @@ async function keysInSlices(
   }
 }
 
-/** The plan decides alone: only the page's records are read. */
-async function unfiltered(
+/** The page asked for out of a walk of matches alone: only the page's records are read. */
+async function pageOf(
   type: TypeFile,
-  handles: Handles,
-  query: Query,
-  knownTotal?: number,
+  places: Walk | Iterable<readonly Position[]>,
+  { skip, count }: Query,
+  total: number,
 ): Promise<Found> {
-  const wanted: number[] = []
-  let total = 0
-  for await (const batch of handles) {
-    const from = Math.max(query.skip - total, 0)
-    const room = query.count - wanted.length
-    if (room > 0 && from < batch.length) wanted.push(...batch.slice(from, from + room))
-    total += batch.length
-    if (knownTotal !== undefined && wanted.length === query.count) break
+  const page: Stored[] = []
+  const positions: Position[] = []
+  let passed = 0
+  if (count === 0) return { total, page, positions }
+  for await (const batch of places) {
+    const from = Math.min(Math.max(skip - passed, 0), batch.length)
+    for (let at = from; at < batch.length && page.length < count; at++) {
+      const position = batch[at] as Position
+      const stored = recordOf(type, position.handle)
+      if (!stored) continue
+      page.push(stored)
+      positions.push(position)
+    }
+    passed += batch.length
+    if (page.length === count) break
   }
-  return { total: knownTotal ?? total, page: records(type, wanted) }
+  return { total, page, positions }
 }
 
-async function filtered(type: TypeFile, handles: Handles, query: Query): Promise<Found> {
+/** The page of a walk of candidates; all matches are counted unless an earlier page has done it. */
+async function filtered(type: TypeFile, places: Walk, query: Query): Promise<Found> {
+  const { skip, count, after } = query
   const page: Stored[] = []
+  const positions: Position[] = []
   let total = 0
-  for await (const match of matching(type, handles, query)) {
-    if (total >= query.skip && page.length < query.count) page.push(match)
-    total++
+  for await (const { stored, position } of matching(type, places, query)) {
+    if (total++ < skip || page.length === count) continue
+    page.push(stored)
+    positions.push(position)
+    if (after && page.length === count) break
   }
-  return { total, page }
+  return { total: after?.total ?? total, page, positions }
 }
 
 /** The candidates that match, in slices. */
 async function* matching(
   type: TypeFile,
-  handles: Handles,
+  places: Walk,
   { matches, signal }: Query,
-): AsyncGenerator<Stored> {
+): AsyncGenerator<{ stored: Stored; position: Position }> {
   const pause = slicer(signal)
-  for await (const batch of handles) {
-    for (const handle of batch) {
-      const bytes = type.records.getBinary(handle)
-      if (!bytes) continue
-      const candidate = decodeRecord(bytes, type.type, handle)
-      const answer = matches ? matches(candidate) : true
-      if (typeof answer === 'object' ? await answer : answer) yield candidate
+  for await (const batch of places) {
+    for (const position of batch) {
+      const stored = recordOf(type, position.handle)
+      if (!stored) continue
+      const answer = matches ? matches(stored) : true
+      if (typeof answer === 'object' ? await answer : answer) yield { stored, position }
       await pause()
     }
   }

@@ -1,14 +1,12 @@
 /** Puts candidates into the order of a sort: by walking an index, else by sorting in memory. */
 
 import { documentOf } from '../scim/document.ts'
-import type { EntryKey } from '../scim/entries.ts'
 import { ScimError } from '../scim/error.ts'
 import { SORT_COUNT_MAX } from '../scim/limits.ts'
-import { compareKeys } from '../scim/order.ts'
-import { type Sort, sortKeyOf } from '../scim/sort.ts'
-import { handleOf, KEY_END } from './lmdb-keys.ts'
+import { comparePositions, type Position, type Sort, sortKeyOf } from '../scim/sort.ts'
+import { entryKey, HANDLE_MAX, handleOf, KEY_END, valueKey } from './lmdb-keys.ts'
 import type { IndexFile, TypeFile } from './lmdb-tenant.ts'
-import type { Pause } from './slices.ts'
+import { type Pause, sortInSlices } from './slices.ts'
 import type { Stored } from './store.ts'
 
 /** Keys that are read in one go. */
@@ -16,35 +14,49 @@ const BATCH_COUNT = 1000
 
 const NOTHING = new Uint8Array(0)
 
+/** Positions in batches, in the order of a sort. */
+export type Walk = AsyncIterable<readonly Position[]>
+
 export const sortIndexOf = (type: TypeFile, { path }: Sort): IndexFile | undefined =>
   type.indexes.find((index) => index.path.text === path.text)
 
 /**
- * All resources of a type in the order of an index. Those that have no value come last, in a
- * descending order first (RFC 7644 section 3.4.2.3), in the order of their creation.
+ * All resources of a type in the order of an index, or those after a position. Those that have no
+ * value come last, in a descending order first (RFC 7644 section 3.4.2.3), in the order of their
+ * creation; so do those of one value.
  */
 export async function* walk(
   type: TypeFile,
   index: IndexFile,
-  isDescending: boolean,
+  { isDescending }: Sort,
   pause: Pause,
-  all: () => AsyncIterable<readonly number[]>,
-): AsyncGenerator<readonly number[]> {
-  const seen = new Set<number>()
+  after: Position | undefined,
+): AsyncGenerator<readonly Position[]> {
+  const isAmongValues = after?.key !== undefined
   if (isDescending) {
-    if (mayLackValues(type, index)) {
-      for await (const batch of valuedUp(index, LOWEST, KEY_END, pause))
-        for (const handle of batch) seen.add(handle)
-      yield* without(seen, all())
-    }
-    yield* valuedDown(index, pause)
-    return
+    if (!isAmongValues) yield* lacking(type, index, pause, after)
+    yield* valuedDown(index, pause, isAmongValues ? after : undefined)
+  } else {
+    if (!after || isAmongValues) yield* valuedUp(index, after && entryOf(after), KEY_END, pause)
+    yield* lacking(type, index, pause, isAmongValues ? undefined : after)
   }
-  for await (const batch of valuedUp(index, LOWEST, KEY_END, pause)) {
-    for (const handle of batch) seen.add(handle)
-    yield batch
+}
+
+/** The resources that an index has no entry for, found without entries for absence. */
+async function* lacking(
+  type: TypeFile,
+  index: IndexFile,
+  pause: Pause,
+  after: Position | undefined,
+): AsyncGenerator<readonly Position[]> {
+  if (!mayLackValues(type, index)) return
+  const valued = new Set<number>()
+  for await (const batch of valuedUp(index, undefined, KEY_END, pause))
+    for (const { handle } of batch) valued.add(handle)
+  for await (const handles of allHandles(type, pause, after?.handle)) {
+    const absent = handles.filter((handle) => !valued.has(handle))
+    yield absent.map((handle) => ({ key: undefined, handle }))
   }
-  if (mayLackValues(type, index)) yield* without(seen, all())
 }
 
 /** With one entry for each resource, none lacks a value. Many-valued indexes do not tell. */
@@ -57,29 +69,49 @@ function mayLackValues({ records }: TypeFile, { path, entries }: IndexFile): boo
 export const entryCountOf = (database: { getStats(): object }): number =>
   (database.getStats() as { entryCount: number }).entryCount
 
-async function* without(
-  seen: ReadonlySet<number>,
-  batches: AsyncIterable<readonly number[]>,
+/** Handles in the order of creation, from the beginning or after one of them. */
+export async function* allHandles(
+  type: TypeFile,
+  pause: Pause,
+  after = -1,
 ): AsyncGenerator<readonly number[]> {
-  for await (const batch of batches) yield batch.filter((handle) => !seen.has(handle))
+  let start = after + 1
+  for (;;) {
+    const handles = [...type.records.getKeys({ start, end: HANDLE_MAX, limit: BATCH_COUNT })]
+    const last = handles.at(-1)
+    if (last === undefined) return
+    yield handles
+    start = last + 1
+    await pause()
+  }
 }
 
-/** Entries with a mark for those that a sort goes by: of many values, one. */
-const sortingHandles = (batch: readonly { key: Buffer; value: Uint8Array }[]): number[] =>
-  batch.filter(({ value }) => value.length > 0).map(({ key }) => handleOf(key))
+const LOWEST = Buffer.from([0])
 
-/** Handles in the order of their entries between two keys. */
+/** The entry of a position that has a value: the bytes of the value stand in it as Latin-1. */
+const entryOf = ({ key = '', handle }: Position): Buffer =>
+  entryKey(Buffer.from(key, 'latin1'), handle)
+
+const valuePartOf = (entry: Buffer): Buffer => entry.subarray(0, entry.length - 4)
+
+/** Entries with a mark are those that a sort goes by: of many values, one. */
+const sorting = (batch: readonly { key: Buffer; value: Uint8Array }[]): Position[] =>
+  batch
+    .filter(({ value }) => value.length > 0)
+    .map(({ key }) => ({ key: valuePartOf(key).toString('latin1'), handle: handleOf(key) }))
+
+/** What has a value, in the order of the entries after one of them and before another. */
 async function* valuedUp(
   { entries }: IndexFile,
-  from: Buffer,
+  after: Buffer = LOWEST,
   end: Buffer,
   pause: Pause,
-): AsyncGenerator<readonly number[]> {
-  let start = from
+): AsyncGenerator<readonly Position[]> {
+  let start = after
   for (;;) {
     const range = { start, end, exclusiveStart: true, limit: BATCH_COUNT }
     const batch = [...entries.getRange(range)]
-    yield sortingHandles(batch)
+    yield sorting(batch)
     const last = batch.at(-1)
     if (!last || batch.length < BATCH_COUNT) return
     start = last.key
@@ -87,9 +119,18 @@ async function* valuedUp(
   }
 }
 
-/** Handles from the highest value down; those of one value in the order of their creation. */
-async function* valuedDown(index: IndexFile, pause: Pause): AsyncGenerator<readonly number[]> {
+/** From the highest value down, or from a position; of one value in the order of creation. */
+async function* valuedDown(
+  index: IndexFile,
+  pause: Pause,
+  after: Position | undefined,
+): AsyncGenerator<readonly Position[]> {
   let start: Buffer = KEY_END
+  if (after) {
+    const entry = entryOf(after)
+    start = valuePartOf(entry)
+    yield* valuedUp(index, entry, endOf(start), pause)
+  }
   for (;;) {
     const range = { start, end: LOWEST, exclusiveStart: true, reverse: true, limit: BATCH_COUNT }
     const batch = [...index.entries.getRange(range)].reverse()
@@ -98,16 +139,14 @@ async function* valuedDown(index: IndexFile, pause: Pause): AsyncGenerator<reado
     // Of the lowest value there may be more than this batch holds.
     const value = valuePartOf(lowest.key)
     const above = batch.findIndex(({ key }) => !valuePartOf(key).equals(value))
-    if (above > 0) yield sortingHandles(runsDown(batch.slice(above)))
-    yield* valuedUp(index, value, Buffer.concat([value, Buffer.from([0xff])]), pause)
+    if (above > 0) yield sorting(runsDown(batch.slice(above)))
+    yield* valuedUp(index, value, endOf(value), pause)
     start = value
     await pause()
   }
 }
 
-const LOWEST = Buffer.from([0])
-
-const valuePartOf = (key: Buffer): Buffer => key.subarray(0, key.length - 4)
+const endOf = (value: Buffer): Buffer => Buffer.concat([value, Buffer.from([0xff])])
 
 /** Turns entries in ascending order around, but for those of one value. */
 function runsDown<T extends { key: Buffer }>(batch: readonly T[]): T[] {
@@ -121,31 +160,30 @@ function runsDown<T extends { key: Buffer }>(batch: readonly T[]): T[] {
   return runs.reverse().flat()
 }
 
-/** Collects matches with their keys, and gives their handles out in order. */
+/** Collects matches, and gives their positions out in order. */
 export function sorter(sort: Sort) {
-  const found: { readonly key: EntryKey | undefined; readonly handle: number }[] = []
+  const found: Position[] = []
   return {
+    /** @throws ScimError tooMany past SORT_COUNT_MAX */
     add(stored: Stored): void {
       if (found.length >= SORT_COUNT_MAX) {
         const detail = `sortBy: more than ${SORT_COUNT_MAX} resources match, and "${sort.path.text}"`
         throw ScimError.of('tooMany', `${detail} has no index; narrow the filter`)
       }
-      const document = documentOf(stored.text, NOTHING)
-      const key = sortKeyOf(sort, { ...document, id: stored.id, meta: metaIn(stored) })
-      found.push({ key, handle: stored.handle })
+      found.push(positionOf(sort, stored))
     },
-    /** Ties are in the order of creation, whichever way the sort goes. */
-    handles(): number[] {
-      const sign = sort.isDescending ? -1 : 1
-      found.sort((a, b) => sign * compareOptional(a.key, b.key) || a.handle - b.handle)
-      return found.map(({ handle }) => handle)
-    },
+    positions: (pause: Pause): Promise<Position[]> =>
+      sortInSlices(found, (a, b) => comparePositions(sort, a, b), pause),
   }
 }
 
-function compareOptional(a: EntryKey | undefined, b: EntryKey | undefined): number {
-  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined)
-  return compareKeys(a, b)
+function positionOf(sort: Sort, stored: Stored): Position {
+  const document = documentOf(stored.text, NOTHING)
+  const key = sortKeyOf(sort, { ...document, id: stored.id, meta: metaIn(stored) })
+  return {
+    key: key === undefined ? undefined : valueKey(key).toString('latin1'),
+    handle: stored.handle,
+  }
 }
 
 /** What there is of meta to sort by. The location follows the id, and so does the order by it. */

@@ -14,7 +14,7 @@ import { type ReindexWatch, reindex } from './lmdb-reindex.ts'
 import { search } from './lmdb-search.ts'
 import { openTenantFile, placeOf, recordAt, type TenantFile, typeFileOf } from './lmdb-tenant.ts'
 import { applyChanges } from './lmdb-write.ts'
-import type { Change, Committed, Origin, Store } from './store.ts'
+import type { Change, Client, Committed, Origin, Store } from './store.ts'
 
 /** A store that can be closed. */
 export interface LmdbStore extends Store {
@@ -88,13 +88,17 @@ function storeOver(file: TenantFile): LmdbStore {
     },
   }
 
-  async function commit(changes: readonly Change[], origin: Origin): Promise<readonly Committed[]> {
+  async function commit(
+    changes: readonly Change[],
+    origin: Origin,
+    client?: Client,
+  ): Promise<readonly Committed[]> {
     const firstHeld = () => changes.find(({ id }) => held.has(id))
     for (let one = firstHeld(); one; one = firstHeld()) {
       await held.get(one.id)?.catch(() => undefined)
     }
     const only = changes.length === 1 ? changes[0] : undefined
-    if (only && only.mentions.length > LINKS_PER_COMMIT_MAX) return hold(only, origin)
+    if (only && only.mentions.length > LINKS_PER_COMMIT_MAX) return hold(only, origin, client)
     try {
       const committed = await file.environment.transaction(() =>
         applyChanges(file, changes, origin),
@@ -103,16 +107,20 @@ function storeOver(file: TenantFile): LmdbStore {
       return committed
     } catch (error) {
       if (!(error instanceof TooManyLinks)) throw storageFault(file, error)
-      if (only) return hold(only, origin)
+      if (only) return hold(only, origin, client)
       const detail = `one of several changes has more than ${LINKS_PER_COMMIT_MAX} links`
       throw ScimError.status(413, `${detail}; make it on its own`)
     }
   }
 
   /** Keeps other changes away from a resource while a large one of it is worked out. */
-  async function hold(change: Change, origin: Origin): Promise<readonly Committed[]> {
+  async function hold(
+    change: Change,
+    origin: Origin,
+    client: Client | undefined,
+  ): Promise<readonly Committed[]> {
     while (held.has(change.id)) await held.get(change.id)?.catch(() => undefined)
-    const done = commitLarge(file, change, origin)
+    const done = commitLarge(file, change, origin, client)
     held.set(change.id, done)
     try {
       return await done

@@ -32,12 +32,11 @@ export interface Tenants {
 
 /**
  * @param directory where the files are: DIRECTORY/NAME.mdb
- * @param rulesOf the rules of a tenant
+ * @param viewOf what a tenant sees, and its rules
  */
 export function lmdbTenants(
   directory: string,
-  registry: Registry,
-  rulesOf: (name: string) => Rules,
+  viewOf: (name: string) => { readonly registry: Registry; readonly rules: Rules },
   watchOf: (name: string) => ReindexWatch,
 ): Tenants {
   if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o700 })
@@ -76,13 +75,8 @@ export function lmdbTenants(
 
   async function open(name: string): Promise<LmdbStore> {
     await closing.get(name)
-    return openLmdbStore(
-      join(directory, `${name}.mdb`),
-      name,
-      registry,
-      rulesOf(name),
-      watchOf(name),
-    )
+    const { registry, rules } = viewOf(name)
+    return openLmdbStore(join(directory, `${name}.mdb`), name, registry, rules, watchOf(name))
   }
 
   function closeLeastUsed(): void {

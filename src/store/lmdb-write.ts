@@ -3,7 +3,7 @@
 import { displayOf, documentOf, textOf } from '../scim/document.ts'
 import { entriesOf } from '../scim/entries.ts'
 import { ScimError } from '../scim/error.ts'
-import { LINKS_PER_COMMIT_MAX, RESOURCE_BYTES_MAX } from '../scim/limits.ts'
+import { JOURNAL_CHUNK_COUNT, LINKS_PER_COMMIT_MAX, RESOURCE_BYTES_MAX } from '../scim/limits.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
 import {
@@ -41,16 +41,7 @@ import {
   type TypeFile,
   typeFileOf,
 } from './lmdb-tenant.ts'
-import type {
-  Change,
-  Committed,
-  Current,
-  Facts,
-  Header,
-  JournalEntry,
-  Origin,
-  Stored,
-} from './store.ts'
+import type { Change, Committed, Current, Header, JournalEntry, Origin, Stored } from './store.ts'
 
 const NOTHING = new Uint8Array(0)
 const encoder = new TextEncoder()
@@ -79,6 +70,8 @@ export interface Prepared {
   readonly handle: number
   /** Differences that are left for the commit to write. */
   readonly diffs: readonly LinkDiff[]
+  /** Ids that were asked for and are not linked to. */
+  readonly skipped: readonly string[]
   /** What was deleted meanwhile: a link to it may have been written after its links were swept. */
   readonly departed: readonly Place[]
   /** Set when all links were written as a new generation, to be switched to. */
@@ -154,7 +147,7 @@ function stage(
   const current = !created && place ? recordAt(place) : undefined
   if (prepared) requireFresh(file, prepared, current)
   const before = current ? documentOf(current.text, current.hidden) : {}
-  const decision = change.decide(current && currentOf(current), factsOf(file, overlay))
+  const decision = change.decide(current && currentOf(current))
   if (!place || !(created || current)) {
     throw new Error(`the decision on ${id} passed over that there is no such ${type.name}`)
   }
@@ -166,8 +159,8 @@ function stage(
     return { ...shared, next: undefined, after: {}, links: [], skipped: [], entries }
   }
 
-  const links = prepared
-    ? diffsLeft(prepared)
+  const { links, skipped } = prepared
+    ? { links: diffsLeft(prepared), skipped: prepared.skipped }
     : diffLinks(file, place, current, decision.links, overlay.created)
   const touched = links.reduce((sum, diff) => sum + diff.added.length + diff.removed.length, 0)
   if (touched > LINKS_PER_COMMIT_MAX) throw new TooManyLinks()
@@ -189,8 +182,7 @@ function stage(
     generation: prepared?.generation?.number ?? current?.generation ?? 0,
     display: displayOf(type, decision.document),
   }
-  const { document, skipped = [] } = decision
-  return { ...shared, next, after: document, entries, links, skipped }
+  return { ...shared, next, after: decision.document, entries, links, skipped }
 }
 
 /** A resource as a decision sees it: a document of its own, which it may change. */
@@ -230,15 +222,6 @@ const isSameState = (base: Stored | undefined, current: Stored | undefined): boo
       sameBytes(base.text, current.text) &&
       sameBytes(base.hidden, current.hidden)
 
-const factsOf = (file: TenantFile, overlay: Overlay): Facts => ({
-  typeOf(id) {
-    const created = overlay.created.get(id)
-    if (created) return created.file.type.name
-    const place = placeOf(file, id)
-    return place?.file.records.doesExist(place.handle) ? place.file.type.name : undefined
-  },
-})
-
 function write(file: TenantFile, staged: Staged, counters: Counters, origin: Origin): Committed {
   const { change, type, handle, current, next, prepared } = staged
   if (!next) return remove(file, staged, counters, origin)
@@ -270,7 +253,7 @@ function write(file: TenantFile, staged: Staged, counters: Counters, origin: Ori
       before: staged.before,
       after: staged.after,
       links: generation?.journal ?? staged.links.filter(hasLinks).map(linkIdsOf),
-      skipped: staged.skipped,
+      skipped: staged.skipped.slice(0, JOURNAL_CHUNK_COUNT),
       left: [],
     },
     origin,

@@ -9,7 +9,7 @@ import type { Plan } from '../scim/filter/plan.ts'
 import type { LinkEdit } from '../scim/link.ts'
 import type { Link, ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
-import type { Sort } from '../scim/sort.ts'
+import type { Position, Sort } from '../scim/sort.ts'
 import type { Rules } from '../scim/tolerance.ts'
 
 /** What is known of a resource without reading its document. */
@@ -43,20 +43,10 @@ export interface Current {
   readonly document: Document
 }
 
-/**
- * What a decision may ask about the rest of the store; all of it is true within the transaction.
- */
-export interface Facts {
-  /** The name of the resource type of an id that exists, for ids that the change mentions. */
-  typeOf(id: string): string | undefined
-}
-
 /** What a resource shall be after the change. */
 export interface Decision {
   readonly document: Document
   readonly links: readonly LinkEdit[]
-  /** Ids that were asked for and are not linked to, for the journal. */
-  readonly skipped?: readonly string[]
 }
 
 /** The operations that the journal tells apart. */
@@ -72,9 +62,9 @@ export interface Change {
   readonly operation: Operation
   readonly type: ResourceType
   readonly id: string
-  /** Every id that `decide` may ask about or link to. */
+  /** Every id that the edits of `decide` may name: their number tells how much work it is. */
   readonly mentions: readonly string[]
-  decide(current: Current | undefined, facts: Facts): Decision | undefined
+  decide(current: Current | undefined): Decision | undefined
 }
 
 /** Who asked, when, and in which request: kept with every change in the journal. */
@@ -85,6 +75,11 @@ export interface Origin {
   readonly actor: string
   readonly address: string
   readonly requestId: string
+}
+
+/** Whoever waits for the result. The signal is asked for only when work takes long. */
+export interface Client {
+  readonly signal: AbortSignal | undefined
 }
 
 export interface Committed {
@@ -104,8 +99,16 @@ export interface Query {
   readonly sort?: Sort | undefined
   /** Resources to leave out at the beginning, from 0. */
   readonly skip: number
+  /** Goes on after a resource of an earlier page of the same query; `skip` is then 0. */
+  readonly after?: After | undefined
   readonly count: number
   readonly signal: AbortSignal | undefined
+}
+
+export interface After {
+  readonly position: Position
+  /** That of the earlier page: told again where finding it anew means looking at every match. */
+  readonly total: number
 }
 
 export type Predicate = (candidate: Stored) => boolean | Promise<boolean>
@@ -114,6 +117,8 @@ export interface Found {
   /** All matches, not only those returned. */
   readonly total: number
   readonly page: readonly Stored[]
+  /** Those of the page, one for one. */
+  readonly positions: readonly Position[]
 }
 
 /** A group as a member sees it. */
@@ -142,7 +147,10 @@ export interface JournalEntry {
   readonly secrets: readonly string[]
   /** By link attribute: ids that were added and removed. */
   readonly links: Readonly<Record<string, LinkChange>>
-  /** Ids that the request wanted linked and that name no resource (`unknownMembers: skip`). */
+  /**
+   * Ids that the request wanted linked and that name no resource (`unknownMembers: skip`), the
+   * first thousand.
+   */
   readonly skipped: readonly string[]
   /** On delete: the resources that lost it as a member, each of which got a new version. */
   readonly left: readonly { readonly type: string; readonly id: string; readonly version: number }[]
@@ -169,8 +177,9 @@ export interface Store {
    *
    * @throws ScimError whatever the decisions throw; 409 uniqueness; 413 for too large a resource,
    *   or for too many links in one of several changes; 503 and 507 where the disk is at fault
+   * @throws Abandoned when the client has gone while a large change was being worked out
    */
-  commit(changes: readonly Change[], origin: Origin): Promise<readonly Committed[]>
+  commit(changes: readonly Change[], origin: Origin, client?: Client): Promise<readonly Committed[]>
   /** The linked resources in batches: by type, and of one type in the order of their creation. */
   linked(owner: Stored, link: Link): AsyncIterable<readonly Header[]>
   isLinked(owner: Stored, link: Link, id: string): Promise<boolean>

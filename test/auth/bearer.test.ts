@@ -128,7 +128,13 @@ test('the right prefix with another secret, and the right secret with another pr
   const [, prefix, ...rest] = one.token.split('_')
   const mixed = `scimd_${prefix}_${two.token.split('_').slice(2).join('_')}`
   const flipped = one.token.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))
-  expect(check(one.token, 2000)).toEqual({ name: 'entra', tenant: 'default', scope: 'write' })
+  expect(check(one.token, 2000)).toEqual({
+    id: one.credential.prefix,
+    name: 'entra',
+    tenant: 'default',
+    scopes: new Set(['write']),
+    user: undefined,
+  })
   expect([mixed, flipped, rest.join('_'), prefix ?? '', ''].map((t) => check(t, 2000))).toEqual(
     new Array<undefined>(5).fill(undefined),
   )

@@ -17,8 +17,8 @@ interface Tenant {
 const ADA = { userName: 'ada', externalId: 'e1' }
 
 /** A server with the tenants acme and other beside the default one. */
-async function startWithTenants(target: (typeof TARGETS)[number]) {
-  const server = await startTestServer({ target })
+async function startWithTenants(target: (typeof TARGETS)[number], config = {}) {
+  const server = await startTestServer({ target, config })
   const tenants: Tenant[] = [{ name: 'default', url: server.url, token: TOKEN }]
   const place = { cwd: server.data }
   for (const name of ['acme', 'other']) {
@@ -106,6 +106,47 @@ describe.each(TARGETS)('from %s', (target) => {
     const unknown = shown(await send(`${urlOf(server, 'nobody')}/Users`, 'GET', undefined, none))
     const unserved = shown(await send(`${urlOf(server, 'default')}/Users`, 'GET', undefined, none))
     expect([unknown, unserved]).toEqual([known, known])
+  })
+
+  test('nobody learns from discovery which tenants there are [R7644-4-13] [R7643-5-03]', async () => {
+    const own = { resourceTypes: ['User'], mode: 'profile' }
+    const { server } = await startWithTenants(target, { tenants: { acme: own, nobody: own } })
+    await using _ = server
+    const none = { Authorization: undefined }
+    const paths = ['/Schemas', '/Schemas/urn:x', '/ResourceTypes', '/ResourceTypes/Group']
+    for (const path of [...paths, '/ServiceProviderConfig', '/Schemas?filter=id pr']) {
+      const at = async (tenant: string) =>
+        shown(await send(`${urlOf(server, tenant)}${path}`, 'GET', undefined, none))
+      const known = await at('acme')
+      expect(known.status).toBe(401)
+      expect(known.headers['www-authenticate']).toContain('Bearer')
+      for (const tenant of ['other', 'nobody', 'default', 'nowhere'])
+        expect([path, tenant, await at(tenant)]).toEqual([path, tenant, known])
+    }
+    const open = await send(`${server.url}/ServiceProviderConfig`, 'GET', undefined, none)
+    expect(open.status).toBe(200)
+  })
+
+  test('each tenant has its own view and its own rules [R7644-4-13] [R7643-5-04] [PROF-01]', async () => {
+    const acme = { resourceTypes: ['User'], mode: 'profile', passwords: 'refuse' }
+    const { server, tenants } = await startWithTenants(target, { tenants: { acme } })
+    await using _ = server
+    for (const { name, url, token } of tenants) {
+      const isOwn = name === 'acme'
+      const { Resources } = (await ask(url, token, 'GET', '/ResourceTypes')).body
+      expect(Resources.map(({ id }: { id: string }) => id)).toEqual(
+        isOwn ? ['User'] : ['User', 'Group'],
+      )
+      const config = (await ask(url, token, 'GET', '/ServiceProviderConfig')).body
+      expect(config.interopProfileConformant).toBe(isOwn)
+      expect(config.changePassword.supported).toBe(!isOwn)
+      expect(config.meta.location).toBe(`${url}/ServiceProviderConfig`)
+      const group = await ask(url, token, 'POST', '/Groups', { displayName: 'g' })
+      expect(group.status).toBe(isOwn ? 404 : 201)
+      const schemas = ['urn:ietf:params:scim:schemas:core:2.0:User']
+      const user = { schemas, userName: 'eve', password: 'correct horse', more: 1 }
+      expect((await ask(url, token, 'POST', '/Users', user)).status).toBe(isOwn ? 400 : 201)
+    }
   })
 
   test('the same names in two tenants are different users [R7644-6-03] [R7643-3.1-11]', async () => {

@@ -16,6 +16,8 @@ const ada = { userName: 'ada' }
 interface Listed {
   readonly prefix: string
   readonly name: string
+  readonly scope: string
+  readonly user: string | null
   readonly 'last used': string | null
   readonly state: string
 }
@@ -93,6 +95,32 @@ describe.each(TARGETS)('from %s', (target) => {
     }
     const after = await server.request('GET', '/Users', TOKEN)
     expect(after.body.Resources.map((one: typeof ada) => one.userName)).toEqual(['ada'])
+  })
+
+  test('a token made for a user stands for that user [R7644-3.11-03] [R7644-3.11-04]', async () => {
+    using place = temporary()
+    await using server = await serving(target, { ...place, env: { SCIMD_TOKEN: TOKEN } })
+    const { body: user } = await server.request('POST', '/Users', TOKEN, ada)
+    const token = await create(place.cwd, '--name', 'ada', '--user', user.id)
+    const reading = await create(
+      place.cwd,
+      '--name',
+      'b',
+      '--user',
+      user.id,
+      '--scope',
+      'verify,read',
+    )
+    for (const one of [token, reading])
+      expect((await server.request('GET', '/Me', one)).body).toEqual(user)
+    expect((await server.request('GET', '/Users', token)).status).toBe(403)
+    expect((await server.request('DELETE', '/Me', reading)).status).toBe(403)
+    expect((await server.request('GET', '/Me', TOKEN)).status).toBe(501)
+    const listed = await list(place.cwd)
+    expect(listed.map(({ name, scope, user }) => [name, scope, user])).toEqual([
+      ['ada', 'me', user.id],
+      ['b', 'read verify', user.id],
+    ])
   })
 
   test('neither tokens nor passwords are in the data directory or the logs in clear [R7643-9-01] [R7644-7-05]', async () => {

@@ -227,8 +227,13 @@ for (const target of TARGETS) {
       }
     })
 
-    test('[R7644-3.12-13] another version of the protocol is not found', async () => {
-      for (const path of ['/scim/v1/Users', '/scim/v9/Users', '/v2/scim/Users']) {
+    test('[R7644-3.13-04] a version anywhere but before the endpoint is not found', async () => {
+      for (const path of [
+        '/v2/scim/Users',
+        '/scim/Users/v2',
+        '/scim/v2/v2/Users',
+        '/scim/2/Users',
+      ]) {
         const reply = await sendRaw(scim.url(), {
           method: 'GET',
           target: path,

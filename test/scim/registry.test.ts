@@ -70,6 +70,8 @@ const SCHEMAS: readonly SchemaFile[] = [
   },
 ]
 
+const FORMATS_EXPECTED =
+  'one of country, locale, languageRange, timeZone, uri, certificate, for an attribute of its type'
 const TYPE = { name: 'Thing', endpoint: '/Things', schema: THING }
 const build = (...types: readonly unknown[]): Registry =>
   buildRegistry(
@@ -112,6 +114,31 @@ describe('a resource type file is refused for', () => {
       'an endpoint without a slash',
       { ...TYPE, endpoint: 'Things' },
       '$.endpoint: "Things", expected one path segment such as "/Devices"',
+    ],
+    [
+      'an endpoint that reads as a version',
+      { ...TYPE, endpoint: '/V3' },
+      '$.endpoint: "/V3", expected an endpoint that the protocol itself does not use',
+    ],
+    [
+      'formats that are no object',
+      { ...TYPE, formats: ['country'] },
+      '$.formats: ["country"], expected an object such as {"locale": "locale"}',
+    ],
+    [
+      'a format that there is not',
+      { ...TYPE, formats: { code: 'postcode' } },
+      `$.formats.code: "postcode", expected ${FORMATS_EXPECTED}`,
+    ],
+    [
+      'a format of another type',
+      { ...TYPE, formats: { code: 'certificate' } },
+      `$.formats.code: "certificate", expected ${FORMATS_EXPECTED}`,
+    ],
+    [
+      'a format for what there is not',
+      { ...TYPE, formats: { foo: 'country' } },
+      `$.formats.foo: "country", expected ${FORMATS_EXPECTED}`,
     ],
     [
       'an endpoint of two segments',

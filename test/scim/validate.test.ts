@@ -230,3 +230,36 @@ test('an extension whose URN holds a slash, as JSON pointers do, is told by its 
     `${id}:mark: found the string "x", expected a whole number of at most 9007199254740991`,
   )
 })
+
+test('the form of a string is checked where the rules ask for it, and told in its own words', () => {
+  const strict = compileChecks([...CHECKS.keys()], true)
+  const faultIn = (values: JsonObject, checks = strict) =>
+    faultOf(checks, userTypeOf, { schemas: [USER], userName: 'ann', ...values })
+  for (const [values, fault] of [
+    [
+      { addresses: [{ country: 'CH' }, { country: 'USA' }] },
+      'addresses[1].country: found the string "USA", expected a country as two capital letters of ' +
+        'ISO 3166-1, such as "CH"',
+    ],
+    [{ locale: '?' }, 'locale: found the string "?", expected a language tag such as "en-US"'],
+    [{ profileUrl: 'a b' }, 'profileUrl: found the string "a b", expected a URI'],
+    [
+      { x509Certificates: [{ value: 'QUJD' }] },
+      'x509Certificates[0].value: found the string "QUJD", expected one DER-encoded certificate in base64',
+    ],
+  ] as const) {
+    expect(faultIn(values as JsonObject)).toBe(fault)
+    expect(faultIn(values as JsonObject, CHECKS)).toBeUndefined()
+  }
+  expect(faultIn({ locale: 5 })).toBe('locale: found the number 5, expected a string')
+})
+
+test('[R7644-5-03] a name to sign in with holds no character that nobody can have', () => {
+  const fault = (userName: string) =>
+    faultOf(CHECKS, userTypeOf, { schemas: [USER], userName, displayName: userName })
+  expect(fault('a\u0000b')).toBe(
+    'userName: found U+0000, expected assigned characters that are no controls',
+  )
+  expect(fault('\u{10fffe}')).toContain('U+10FFFE')
+  expect(fault('Zoë O’Neil 🦊')).toBeUndefined()
+})

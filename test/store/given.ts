@@ -1,5 +1,6 @@
 /** What every store test begins with: registries, files that are gone afterwards, and changes. */
 
+import { expect } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -16,7 +17,7 @@ import { arrange, type Document } from '../../src/scim/resource.ts'
 import { DEFAULT_RULES, type Rules } from '../../src/scim/tolerance.ts'
 import type { JsonObject } from '../../src/scim/value.ts'
 import { type LmdbStore, openLmdbStore } from '../../src/store/lmdb-store.ts'
-import type { Change, Origin, Store, Stored } from '../../src/store/store.ts'
+import type { Change, Origin, Query, Store, Stored } from '../../src/store/store.ts'
 
 const SCHEMAS = resolve(import.meta.dir, '../../schemas')
 
@@ -353,4 +354,18 @@ export function seeds(count: number): number[] {
   const given = process.env['SCIMD_SEED']
   if (given !== undefined) return [Number(given)]
   return Array.from({ length: count }, () => Math.floor(Math.random() * 2 ** 32))
+}
+
+/** The ids of all pages, each of which goes on after the last resource of the one before. */
+export async function walkedBy(store: Store, query: Query): Promise<string[]> {
+  const ids: string[] = []
+  let found = await store.search(query)
+  for (;;) {
+    ids.push(...found.page.map(({ id }) => id))
+    const position = found.positions.at(-1)
+    if (!position) return ids
+    const { total } = found
+    found = await store.search({ ...query, after: { position, total } })
+    expect(found.total).toBe(total)
+  }
 }

@@ -226,15 +226,22 @@ function changeOf({ operation, type, id, next, edits, refuses }: Act): Change {
     type,
     id,
     mentions: [...added, ...removed],
-    decide(current, facts) {
+    decide(current) {
       if (refuses) throw ScimError.status(412, 'refused')
       if (operation !== 'create' && !current) throw ScimError.status(404, `no ${id}`)
-      for (const member of added) {
-        if (!facts.typeOf(member)) throw ScimError.of('invalidValue', `no ${member}`)
-      }
-      return next && { document: next, links: edits }
+      return next && { document: next, links: edits.map(refusing) }
     },
   }
+}
+
+/** The same edit, refusing what does not exist. */
+function refusing(edit: LinkEdit): LinkEdit {
+  if (edit.op !== 'add' && edit.op !== 'replace') return edit
+  const accepts = (id: string, type: string | undefined): boolean => {
+    if (type === undefined) throw ScimError.of('invalidValue', `no ${id}`)
+    return true
+  }
+  return { ...edit, accepts }
 }
 
 async function compareAll(store: LmdbStore, model: Model): Promise<void> {

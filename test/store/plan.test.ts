@@ -23,6 +23,7 @@ import {
   seeds,
   temporaryStore,
   typeOf,
+  walkedBy,
 } from './given.ts'
 import { predicateOver } from './predicate.ts'
 import { faultsIn } from './sound.ts'
@@ -146,7 +147,9 @@ test.each(seeds(2))(
         })
       }
       const counted = await store.search({ ...all, ...planned, count: 0 })
-      expect({ text, ...counted }).toEqual({ text, total: wanted.length, page: [] })
+      expect({ text, ...counted }).toMatchObject({ text, total: wanted.length, page: [] })
+      const query = { ...all, ...planned, count: step }
+      expect({ text, ids: await walkedBy(store, query) }).toEqual({ text, ids: wanted })
     }
     expect([...tried].sort()).toEqual(EVERY_KIND)
   },

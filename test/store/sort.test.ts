@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readSort } from '../../src/scim/sort.ts'
 import type { JsonObject } from '../../src/scim/value.ts'
-import { numbered, originAt, Random, seeds, temporaryStore, USER, user } from './given.ts'
+import { numbered, originAt, Random, seeds, temporaryStore, USER, user, walkedBy } from './given.ts'
 
 /** More than two batches of a walk. */
 const USERS = 2600
@@ -79,6 +79,10 @@ test.each(PATHS)(
         const { total, page } = await opened.store.search({ ...whole, matches })
         expect(total).toBe(USERS)
         expect(page.map(({ id }) => id)).toEqual(expected)
+      }
+      for (const matches of [undefined, () => true]) {
+        const paged = { ...query, skip: 0, count: 613, matches }
+        expect(await walkedBy(opened.store, paged)).toEqual(expected)
       }
       for (const skip of [0, 1, 999, 1000, 1001, 2000, 2599, 2600, 5000]) {
         const range = { skip, count: 3, matches: undefined }

@@ -134,8 +134,11 @@ function nextValue(
     )
   }
   if (op === 'remove') return undefined
-  if (attribute.type === 'complex')
-    return patchComplex(current, attribute, value ?? null, assignment, rules)
+  if (attribute.type === 'complex') {
+    const isWhole = op === 'replace' && !rules.tolerances.mergeOnReplace
+    const base = isWhole ? unchangeable(current, attribute) : current
+    return patchComplex(base, attribute, value ?? null, assignment, rules)
+  }
   const read = readValue(attribute, value ?? null, path.text, rules)
   return read === undefined && op === 'add' ? current : read
 }
@@ -172,6 +175,10 @@ function patchComplex(
   if (read === undefined) return assignment.op === 'add' ? current : undefined
   return { ...(isJsonObject(current) ? current : {}), ...(read as JsonObject) }
 }
+
+/** What a replacement of the whole leaves: sub-attributes that the client may not set anew. */
+const unchangeable = (current: JsonValue | undefined, attribute: Attribute): JsonObject =>
+  isJsonObject(current) ? membersOf(current, (name) => isImmutable(attribute, name)) : {}
 
 /** An object with one sub-attribute set or, for null, unset. */
 function withSub(

@@ -20,6 +20,8 @@ export interface Assignment {
   readonly selection: Selection | undefined
   /** As it was sent; undefined when the operation has none. */
   readonly value: JsonValue | undefined
+  /** The ids that its value names, when that is of a link attribute. */
+  readonly ids?: readonly string[]
   /** Where in the request, for messages. */
   readonly at: string
 }

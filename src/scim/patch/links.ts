@@ -7,28 +7,36 @@ import { heldIdOf } from '../filter/evaluate.ts'
 import type { TypedFilter } from '../filter/resolve.ts'
 import type { LinkEdit, LinkedResource } from '../link.ts'
 import type { AttributePath, Link } from '../registry.ts'
-import { isAssigned, readLinkIds } from '../resource.ts'
+import { isAssigned, linkIdSteps } from '../resource.ts'
+import type { Steps } from '../steps.ts'
 import type { Rules } from '../tolerance.ts'
 import type { JsonObject } from '../value.ts'
 import { type Assignment, requireRemoveByValue, type Selection } from './assignment.ts'
 
-/** The ids that link assignments name: what a store has to look up before the decision. */
-export function linkIdsOf(assignments: readonly Assignment[], rules: Rules): string[] {
-  const ids = new Set<string>()
-  for (const { target, selection, value, at } of assignments) {
+/** The same assignment with the ids that it names, if it is one to a link attribute. */
+export function* withLinkIds(assignment: Assignment, rules: Rules): Steps<Assignment> {
+  const { target, value, at } = assignment
+  if (target.kind !== 'attribute' || !target.link || target.sub) return assignment
+  if (!isAssigned(value)) return assignment
+  const ids = yield* linkIdSteps(target.link, value, placeOf(target.link, at), rules)
+  return { ...assignment, ids }
+}
+
+/** The ids that link assignments name, as often as they do: what a store has to look up. */
+export function linkIdsOf(assignments: readonly Assignment[]): string[] {
+  const named: string[] = []
+  for (const { target, selection, ids = [] } of assignments) {
     if (target.kind !== 'attribute' || !target.link) continue
     const held = selection && heldId(target, selection)
-    if (held !== undefined) ids.add(held)
-    if (!target.sub && isAssigned(value)) {
-      for (const id of readLinkIds(target.link, value, placeOf(target.link, at), rules)) ids.add(id)
-    }
+    if (held !== undefined) named.push(held)
+    for (const id of ids) named.push(id)
   }
-  return [...ids]
+  return named
 }
 
 /** The edits of one assignment. @throws ScimError invalidPath, mutability, invalidValue */
 export function editLinks(link: Link, assignment: Assignment, rules: Rules): LinkEdit[] {
-  const { op, target, selection, value, at } = assignment
+  const { op, target, selection, value, ids = [], at } = assignment
   const sub = target.kind === 'attribute' ? target.sub : undefined
   if (sub && !selection) {
     throw ScimError.of(
@@ -49,13 +57,10 @@ export function editLinks(link: Link, assignment: Assignment, rules: Rules): Lin
     if (held !== undefined) return [{ link, op: 'remove', ids: [held] }]
     return [{ link, op: 'removeWhere', matches: (member) => selection.matches(elementOf(member)) }]
   }
-  if (op !== 'remove') {
-    const ids = value === undefined ? [] : readLinkIds(link, value, placeOf(link, at), rules)
-    return [{ link, op, ids }]
-  }
+  if (op !== 'remove') return [{ link, op, ids }]
   if (value === undefined || value === null) return [{ link, op: 'replace', ids: [] }]
   requireRemoveByValue(link.attribute, at, rules)
-  return [{ link, op: 'remove', ids: readLinkIds(link, value, placeOf(link, at), rules) }]
+  return [{ link, op: 'remove', ids }]
 }
 
 /** Where a value stands, for messages: an operation with a path does not name the attribute. */

@@ -8,11 +8,14 @@ import { resolveFilter, withinElement } from '../filter/resolve.ts'
 import type { JsonValue } from '../json.ts'
 import { PATCH_KEY_FILTERS_MAX, PATCH_OPERATIONS_MAX, PATCH_PATHS_LENGTH_MAX } from '../limits.ts'
 import type { AttributePath, ResourceType } from '../registry.ts'
+import { isLeftEmpty, requireAccepted } from '../resource.ts'
 import type { Attribute, Schema } from '../schema.ts'
+import { finished, type Steps } from '../steps.ts'
 import type { Rules } from '../tolerance.ts'
 import { URN } from '../urns.ts'
 import { coerced, isJsonObject, type JsonObject, memberOf, readValue, shown } from '../value.ts'
 import type { Assignment, PatchOp, Selection } from './assignment.ts'
+import { withLinkIds } from './links.ts'
 
 /**
  * Reads the body of a PATCH request. RFC 7644 section 3.5.2.
@@ -20,7 +23,15 @@ import type { Assignment, PatchOp, Selection } from './assignment.ts'
  * @throws ScimError invalidSyntax for the structure, invalidPath, invalidFilter, noTarget (remove
  *   without a path), invalidValue (add and replace without a value), mutability (readOnly path)
  */
-export function readPatch(type: ResourceType, body: JsonValue, rules: Rules): Assignment[] {
+export const readPatch = (type: ResourceType, body: JsonValue, rules: Rules): Assignment[] =>
+  finished(patchSteps(type, body, rules))
+
+/** The same in steps: of many operations, or many links, there are several. */
+export function* patchSteps(
+  type: ResourceType,
+  body: JsonValue,
+  rules: Rules,
+): Steps<Assignment[]> {
   if (!isJsonObject(body)) {
     throw ScimError.of('invalidSyntax', `the body is ${shown(body)}, expected a PatchOp object`)
   }
@@ -39,12 +50,17 @@ export function readPatch(type: ResourceType, body: JsonValue, rules: Rules): As
   requirePathsWithin(operations)
   const assignments: Assignment[] = []
   for (const [index, operation] of operations.entries()) {
-    assignments.push(...readOperation(type, operation, `Operations[${index}]`, rules))
+    if (index % OPERATIONS_PER_STEP === OPERATIONS_PER_STEP - 1) yield
+    for (const assignment of readOperation(type, operation, `Operations[${index}]`, rules)) {
+      assignments.push(yield* withLinkIds(assignment, rules))
+    }
     // An operation without a path counts as one for each attribute of its value.
     if (assignments.length > PATCH_OPERATIONS_MAX) throw tooMany('assignments')
   }
   return assignments
 }
+
+const OPERATIONS_PER_STEP = 20
 
 const tooMany = (what: string): ScimError =>
   ScimError.status(413, `Operations: found more ${what} than ${PATCH_OPERATIONS_MAX}`)
@@ -93,12 +109,16 @@ function readOperation(
     )
   }
   const path = memberOf(operation, 'path')
+  const isPathless = path === undefined || path === ''
+  if (isPathless && !rules.tolerances.pathlessPatch) {
+    throw ScimError.of('invalidSyntax', `${at}: found no path, expected one in this tenant's mode`)
+  }
   const key = Object.keys(operation).find((name) => name.toLowerCase() === 'value')
   const value = key === undefined ? undefined : operation[key]
   if (op !== 'remove' && value === undefined) {
     throw ScimError.of('invalidValue', `${at}.value: found nothing, expected the value to ${op}`)
   }
-  if (path === undefined || path === '') return readPathless(type, op, value, at, rules)
+  if (isPathless) return readPathless(type, op, value, at, rules)
   if (typeof path !== 'string') {
     throw ScimError.of('invalidPath', `${at}.path: found ${shown(path)}, expected a string`)
   }
@@ -136,9 +156,6 @@ function readPathless(
 ): Assignment[] {
   if (op === 'remove') {
     throw ScimError.of('noTarget', `${at}: remove has no path, expected the attribute to remove`)
-  }
-  if (!rules.tolerances.pathlessPatch) {
-    throw ScimError.of('invalidSyntax', `${at}: found no path, expected one in this tenant's mode`)
   }
   return readMembers(type, op, value ?? null, at, rules, undefined)
 }
@@ -181,6 +198,8 @@ function readMembers(
     const place = `${at}.value.${name}`
     const found = findMember(type, name, place, rules, extension)
     if (!found) {
+      const isValue = held !== null && !isLeftEmpty(held, rules)
+      if (isValue && !extension) requireAccepted(type, name, place, 'mutability', rules)
       if (rules.tolerances.unknownAttributes) return []
       throw ScimError.of(
         'invalidSyntax',
@@ -226,7 +245,8 @@ function readTarget(
   const { path, filter, sub } = parsePatchPath(text)
   const target = type.resolve(path.text)
   if (!target) {
-    throw ScimError.of('invalidPath', `${at}.path: "${path.text}" is no attribute of ${type.name}`)
+    requireAccepted(type, path.text, `${at}.path`, 'mutability', rules)
+    throw unknownPath(`${at}.path: "${path.text}" is no attribute of ${type.name}`, rules)
   }
   if (!filter) return { target, selection: undefined }
   if (target.kind === 'extension' || target.leaf.type !== 'complex') {
@@ -237,10 +257,11 @@ function readTarget(
   }
   const found = sub && withinElement(target)(sub.text)
   if (sub && found?.kind !== 'attribute') {
-    throw ScimError.of(
-      'invalidPath',
-      `${at}.path: "${sub.text}" is no sub-attribute of ${target.text}`,
-    )
+    throw unknownPath(`${at}.path: "${sub.text}" is no sub-attribute of ${target.text}`, rules)
+  }
+  if (!sub && !rules.tolerances.elementPaths) {
+    const expected = `a sub-attribute behind it, such as ${target.text}[…].value`
+    throw ScimError.of('invalidPath', `${at}.path: found a whole element, expected ${expected}`)
   }
   const options = { booleanStrings: rules.tolerances.booleanStrings }
   const typed = resolveFilter(filter, withinElement(target), options)
@@ -251,6 +272,10 @@ function readTarget(
   }
   return { target: found?.kind === 'attribute' ? found : target, selection }
 }
+
+/** What the interop profile calls an undefined attribute, RFC 7644 calls a wrong path. */
+const unknownPath = (detail: string, rules: Rules): ScimError =>
+  ScimError.of(rules.tolerances.unknownAttributes ? 'invalidPath' : 'invalidSyntax', detail)
 
 /** What an element has to hold to match: the terms of a filter that is a conjunction of `eq`. */
 function seedOf(attribute: Attribute, filter: Filter, rules: Rules): Selection['seed'] {

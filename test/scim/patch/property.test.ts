@@ -20,6 +20,7 @@ import {
   INTEROP,
   type Patched,
   type Place,
+  PROFILE,
   patchBody,
   patched,
   pathsOf,
@@ -154,6 +155,7 @@ describe.each(TYPES.map((type) => [type.name, type] as const))(
     test.each([
       ['interop', INTEROP, 3000],
       ['rfc', RFC, 1000],
+      ['profile', PROFILE, 1000],
     ] as const)(
       'any operation gives a document that is valid and canonical, or a refusal: %s',
       (_mode, rules, numRuns) => {

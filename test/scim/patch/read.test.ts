@@ -191,7 +191,7 @@ test('the ids that a PATCH of links mentions are known before the store is asked
     ),
     INTEROP,
   )
-  expect(linkIdsOf(assignments, INTEROP).sort()).toEqual(['u1', 'u2', 'u3', 'u4'])
+  expect([...new Set(linkIdsOf(assignments))].sort()).toEqual(['u1', 'u2', 'u3', 'u4'])
 })
 
 /** The schemas that elimity-com/scim's tests are written against; their ids are no URNs. */
