@@ -158,6 +158,28 @@ describe.each(TARGETS)('from %s', (target) => {
     expect(listed).not.toMatch(/hash|[0-9a-f]{64}/)
   })
 
+  test('a token is 256 bits that nobody can guess, for as long as it was made for [R7644-7-02]', async () => {
+    using place = temporary()
+    await using server = await serving(target, { ...place, env: { SCIMD_TOKEN: TOKEN } })
+    const words = (name: string) => ['token', 'create', '--name', name, '--expires', '1h']
+    const tokens: string[] = []
+    for (const name of ['a', 'b', 'c'])
+      tokens.push((await printed(target, words(name), place)).trim())
+    const secrets = tokens.map((token) => token.split('_').slice(2).join('_'))
+    expect(new Set(secrets).size).toBe(3)
+    for (const secret of secrets) expect(Buffer.from(secret, 'base64url')).toHaveLength(32)
+
+    const control = openLmdbControl(join(place.cwd, 'data/control.mdb'))
+    const made = { tenant: 'default', scope: 'write', created: Date.now() } as const
+    const old = await mintToken(control, { ...made, name: 'old', expires: Date.now() - 1 })
+    await control.close()
+    for (const token of tokens)
+      expect((await server.request('GET', '/Users', token)).status).toBe(200)
+    const refused = await server.request('GET', '/Users', old.token)
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('www-authenticate')).toContain('error="invalid_token"')
+  })
+
   test('a tenant is served from the moment it is made', async () => {
     using place = temporary()
     await using server = await serving(target, { ...place, env: { SCIMD_TOKEN: TOKEN } })
