@@ -89,9 +89,9 @@ function keptOf(
   isSaid = false,
   hasDefault = false,
 ): JsonValue {
-  const { mutability, multiValued, subAttributes } = attribute
+  const { mutability, multiValued, returned, subAttributes } = attribute
   if (is === undefined) {
-    const isKept = mutability === 'writeOnly' || hasDefault
+    const isKept = returned === 'never' || hasDefault
     if (mutability === 'immutable' || (isKept && !isSaid)) return was ?? null
   }
   if (multiValued || !isJsonObject(was)) return is ?? null
