@@ -66,19 +66,19 @@ for (const target of TARGETS) {
       await server.stop()
       expect(server.errors()).not.toInclude('lovelace')
     })
-  })
 
-  test(`[R7644-7-01] plain HTTP off loopback is refused, but behind a declared proxy (${target})`, async () => {
-    using directory = temporary()
-    const refused = await scimd(target as Target, ['serve', '--listen', '0.0.0.0:0'], directory)
-    expect(refused.status).toBe(1)
-    expect(refused.out).toBe('')
-    expect(refused.err).toInclude('would send tokens in the clear')
-    await using server = await startTestServer({
-      target,
-      flags: { listen: '0.0.0.0:0', behindProxy: true },
+    test('[R7644-7-01] plain HTTP off loopback is refused, but behind a declared proxy', async () => {
+      using directory = temporary()
+      const refused = await scimd(target as Target, ['serve', '--listen', '0.0.0.0:0'], directory)
+      expect(refused.status).toBe(1)
+      expect(refused.out).toBe('')
+      expect(refused.err).toInclude('would send tokens in the clear')
+      await using server = await startTestServer({
+        target,
+        flags: { listen: '0.0.0.0:0', behindProxy: true },
+      })
+      const port = new URL(server.url).port
+      expect((await fetch(`http://127.0.0.1:${port}/ready`)).status).toBe(200)
     })
-    const port = new URL(server.url).port
-    expect((await fetch(`http://127.0.0.1:${port}/ready`)).status).toBe(200)
   })
 }

@@ -1,7 +1,7 @@
 /** How often a credential may ask, and an address fail to sign in. */
 
 import { describe, expect, test } from 'bun:test'
-import { SIGN_INS_PER_SECOND } from '../../src/scim/limits.ts'
+import { RATE_PER_SECOND_DEFAULT, SIGN_INS_PER_SECOND } from '../../src/scim/limits.ts'
 import { type Reply, send, startTestServer, TARGETS } from '../harness.ts'
 import { expectError, tokenOf, USER } from './given.ts'
 
@@ -60,6 +60,17 @@ for (const target of TARGETS) {
       expect(refused.length).toBeGreaterThan(0)
       for (const reply of refused) expectTooMany(reply)
       expect((await server.request('GET', '/Users')).status).toBe(200)
+    })
+
+    test('[PROF-17] without a setting, far more than 25 requests in a second are answered', async () => {
+      const rateLimit = String(RATE_PER_SECOND_DEFAULT)
+      await using server = await startTestServer({ target, flags: { rateLimit } })
+      const replies = await Promise.all(
+        Array.from({ length: 500 }, () => server.request('GET', '/Users?count=0')),
+      )
+      expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]))
+      const { body } = await server.request('GET', '/ServiceProviderConfig')
+      expect(body.bulk.supported).toBe(true)
     })
 
     test('a rate of 0 is none', async () => {
