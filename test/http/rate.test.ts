@@ -14,7 +14,7 @@ function expectTooMany(reply: Reply): void {
 
 for (const target of TARGETS) {
   describe(`rates (${target})`, () => {
-    test('[R7644-3.12-17] past its rate a credential is told when to come again, and no other one', async () => {
+    test('[R7644-3.12-17] [PROF-17] past its rate a credential is told when to come again, and no other one', async () => {
       await using server = await startTestServer({ target, flags: { rateLimit: '1' } })
       const other = await tokenOf(server)
       const create = (name: string) =>
@@ -60,6 +60,27 @@ for (const target of TARGETS) {
       expect(refused.length).toBeGreaterThan(0)
       for (const reply of refused) expectTooMany(reply)
       expect((await server.request('GET', '/Users')).status).toBe(200)
+    })
+
+    test('[PROF-17] [ENTRA-24] a hundred bulk requests at once are within the rate that is set by itself', async () => {
+      await using server = await startTestServer({ target })
+      const bulk = (index: number) => ({
+        schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+        Operations: [
+          {
+            method: 'POST',
+            path: '/Users',
+            bulkId: 'u',
+            data: { schemas: [USER], userName: `user-${index}` },
+          },
+        ],
+      })
+      const replies = await Promise.all(
+        Array.from({ length: 100 }, (_, index) => server.request('POST', '/Bulk', bulk(index))),
+      )
+      expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 200))
+      expect(replies.every(({ body }) => body.Operations[0].status === '201')).toBe(true)
+      expect((await server.request('GET', '/Users?count=0')).body.totalResults).toBe(100)
     })
 
     test('a rate of 0 is none', async () => {
