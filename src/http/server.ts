@@ -20,7 +20,7 @@ import {
 } from '../scim/discovery.ts'
 import { ScimError } from '../scim/error.ts'
 import { etagOf, isKnown } from '../scim/etag.ts'
-import { readProjection } from '../scim/projection.ts'
+import { projectionOfWrite, readProjection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { type SearchRequest, searchInBody, searchInQuery } from '../scim/search-request.ts'
 import { requireNothingSensitive } from '../scim/sensitive.ts'
@@ -93,8 +93,14 @@ const collection = (name: string): Handlers => ({
   POST: async (ask) => {
     const type = ask.typeNamed(name)
     const projection = ask.projection(type)
-    const created = await create(ask.context, type, await readBody(ask.request))
-    return resourceReply(ask.context, created, projection, 201)
+    const body = await readBody(ask.request)
+    const created = await create(ask.context, type, body)
+    return resourceReply(
+      ask.context,
+      created,
+      projectionOfWrite(type, projection, 'POST', body),
+      201,
+    )
   },
 })
 
@@ -146,7 +152,7 @@ const resource = (name: string): Handlers => ({
     const projection = ask.projection(type)
     const body = await readBody(ask.request)
     const replaced = await replace(ask.context, type, ask.id, body, ask.header('if-match'))
-    return resourceReply(ask.context, replaced, projection)
+    return resourceReply(ask.context, replaced, projectionOfWrite(type, projection, 'PUT', body))
   },
   PATCH: async (ask) => {
     const type = ask.typeNamed(name)
@@ -155,7 +161,7 @@ const resource = (name: string): Handlers => ({
     const patched = await patch(ask.context, type, ask.id, body, ask.header('if-match'))
     // A type with links may be very long, and its clients do not read the answer (Entra ID, Okta).
     if (type.links.length > 0 && projection.isDefault) return changedReply(patched)
-    return resourceReply(ask.context, patched, projection)
+    return resourceReply(ask.context, patched, projectionOfWrite(type, projection, 'PATCH', body))
   },
   DELETE: async (ask) => {
     await remove(ask.context, ask.typeNamed(name), ask.id, ask.header('if-match'))

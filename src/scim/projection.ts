@@ -5,7 +5,7 @@ import type { JsonValue } from './json.ts'
 import { PROJECTION_LENGTH_MAX } from './limits.ts'
 import type { ResourceType } from './registry.ts'
 import type { Attribute } from './schema.ts'
-import { isJsonObject, type JsonObject } from './value.ts'
+import { isJsonObject, type JsonObject, memberOf } from './value.ts'
 
 /**
  * What is shown of one attribute: nothing, all of it, or the sub-attributes of these lower-case
@@ -136,6 +136,69 @@ export function isPlain(type: ResourceType): boolean {
       (attribute) => attribute.returned === 'never' || open(attribute),
     ) && type.extensions.every(({ schema }) => schema.attributes.every(open))
   )
+}
+
+/**
+ * The projection of an answer to a write: beside what is shown by default, what is returned on
+ * request and named by this very body. Who asks for attributes gets these and no others. RFC 7643
+ * section 7, "returned".
+ *
+ * @param body which was carried out, so its structure is known
+ */
+export function projectionOfWrite(
+  type: ResourceType,
+  projection: Projection,
+  method: 'POST' | 'PUT' | 'PATCH',
+  body: JsonValue,
+): Projection {
+  if (!projection.isDefault || isPlain(type) || !isJsonObject(body)) return projection
+  const operations = method === 'PATCH' ? memberOf(body, 'operations') : [{ value: body }]
+  const requested: Requested = new Map()
+  for (const operation of Array.isArray(operations) ? operations : []) {
+    if (!isJsonObject(operation)) continue
+    const path = memberOf(operation, 'path')
+    const value = memberOf(operation, 'value')
+    addRequested(requested, type, typeof path === 'string' ? path : '', value)
+  }
+  return {
+    isDefault: true,
+    shown(attribute, extension) {
+      const subs = requested.get(keyOf(attribute, extension))
+      const shown = projection.shown(attribute, extension)
+      if (!subs || attribute.returned === 'never') return shown
+      return new Set([...remaining(attribute, new Set()), ...subs])
+    },
+  }
+}
+
+/** Attributes with something returned on request that a body names, and which sub-attributes. */
+type Requested = Map<string, Set<string>>
+
+/** Adds what a path names, or what the value that goes there does. */
+function addRequested(
+  requested: Requested,
+  type: ResourceType,
+  path: string,
+  value: JsonValue | undefined,
+): void {
+  const target = path === '' ? undefined : type.resolve(path.replace(/\[.*\]/s, ''))
+  if (path === '' || target?.kind === 'extension') {
+    const prefix = target?.kind === 'extension' ? `${target.extension.id}:` : ''
+    for (const [name, held] of isJsonObject(value) ? Object.entries(value) : [])
+      if (name !== '') addRequested(requested, type, `${prefix}${name}`, held)
+    return
+  }
+  if (!target) return
+  const { attribute, sub, extension } = target
+  const elements = (Array.isArray(value) ? value : [value]).filter(isJsonObject)
+  const isNamed = (name: string) =>
+    sub ? sub.name === name : elements.some((element) => memberOf(element, name) !== undefined)
+  const subs = attribute.subAttributes
+    .filter(({ name, returned }) => returned === 'request' && isNamed(name))
+    .map(({ name }) => name.toLowerCase())
+  if (attribute.returned !== 'request' && subs.length === 0) return
+  const key = keyOf(attribute, extension?.id)
+  requested.set(key, new Set([...(requested.get(key) ?? []), ...subs]))
 }
 
 /** The shown part of a resource that holds everything but links. */

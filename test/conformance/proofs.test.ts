@@ -146,6 +146,7 @@ describe('from source', () => {
   test('never runs [R7644-2-05]', () => expect(1).toBe(1))
 })
 test('has no target [R7644-2-06]', () => expect(1).toBe(1))
+test('says its target itself [R7644-2-07] (source)', () => expect(1).toBe(1))
 `
 
 describe('what bun test reports', () => {
@@ -183,6 +184,7 @@ describe('what bun test reports', () => {
     expect(of('R7644-2-04')).toEqual(both('skipped'))
     expect(of('R7644-2-05')).toEqual([])
     expect(of('R7644-2-06')).toEqual([[undefined, 'passed']])
+    expect(of('R7644-2-07')).toEqual([['source', 'passed']])
     expect(of('R7644-1-01')).toHaveLength(10)
     expect(outcomes.filter(({ result }) => result === 'failed')).toHaveLength(3)
   })

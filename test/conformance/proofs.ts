@@ -22,7 +22,7 @@ export type Exceptions = Readonly<Record<string, string>>
 export interface Outcome {
   /** Its name and those of the describes around it. */
   readonly name: string
-  /** What it ran against; undefined where no describe says `from source` or `(executable)`. */
+  /** What it ran against; undefined where no name says `from source` or `(executable)`. */
   readonly target: Target | undefined
   /** A test that expects nothing has not passed for our purpose. */
   readonly result: 'passed' | 'failed' | 'skipped'
@@ -53,10 +53,10 @@ export function outcomesIn(junit: string): Outcome[] {
   // In attributes < and > are escaped, so a tag ends at the first >.
   const cases = junit.matchAll(/<testcase ([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)
   return [...cases].map(([, attributes = '', content = '']) => {
-    const describes = attributeOf(attributes, 'classname')
-    const target = /(?:\bfrom |\()(source|executable)\b/.exec(describes)?.[1]
+    const name = `${attributeOf(attributes, 'classname')} > ${attributeOf(attributes, 'name')}`
+    const target = /(?:\bfrom |\()(source|executable)\b/.exec(name)?.[1]
     return {
-      name: `${describes} > ${attributeOf(attributes, 'name')}`,
+      name,
       target: target as Target | undefined,
       result: resultOf(content, attributeOf(attributes, 'assertions')),
     }

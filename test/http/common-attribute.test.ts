@@ -9,6 +9,12 @@ for (const target of TARGETS) {
     const scim = sharedServer({ target })
     const post = (body: unknown) => scim.request('POST', '/Users', body)
 
+    /** Makes the server's clock show more than this instant. */
+    async function later(instant: string): Promise<void> {
+      if (target === 'source') return scim.server().passTime(1000)
+      while (Date.now() <= Date.parse(instant)) await Bun.sleep(1)
+    }
+
     test('[R7643-3.1-02] users and groups share one namespace of ids', async () => {
       const ids = idsOf([await scim.user(), await scim.group(), await scim.user()])
       expect(new Set(ids).size).toBe(3)
@@ -24,6 +30,11 @@ for (const target of TARGETS) {
         id: 'other',
       })
       expect(put.body.id).toBe(user.id)
+      const renamed = await scim.patched(`/Users/${user.id}`, {
+        op: 'replace',
+        value: { id: 'third', userName: scim.fresh() },
+      })
+      expect(renamed.id).toBe(user.id)
       expect((await scim.get('/Users/mine')).status).toBe(404)
       expect((await scim.get('/Users/other')).status).toBe(404)
     })
@@ -84,7 +95,10 @@ for (const target of TARGETS) {
       expect(user.meta.resourceType).toBe('User')
       expect(user.meta.created).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
       expect(user.meta.created).not.toStartWith('1999')
+      expect(user.meta.lastModified).toBe(user.meta.created)
+      expect(user.meta.version).not.toBe(meta.version)
       expect(user.meta.location).toBe(`${scim.url()}/Users/${user.id}`)
+      expect(user.id).not.toBe('x')
       expect(user).not.toHaveProperty('groups')
     })
 
@@ -101,6 +115,7 @@ for (const target of TARGETS) {
 
     test('[R7643-3.1-16] [R7644-3.5.2-27] what changes nothing moves neither version nor lastModified', async () => {
       const user = await scim.user({ title: 'T' })
+      await later(user.meta.lastModified)
       const same = await scim.patched(`/Users/${user.id}`, {
         op: 'replace',
         path: 'title',
@@ -113,6 +128,9 @@ for (const target of TARGETS) {
         value: 'U',
       })
       expect(changed.meta.version).not.toBe(user.meta.version)
+      expect(Date.parse(changed.meta.lastModified)).toBeGreaterThan(
+        Date.parse(user.meta.lastModified),
+      )
     })
 
     test('[R7643-3.1-17] [R7643-3.1-18] [R7644-3.14-01] [R7644-3.14-02] [R7644-3.14-03] headers say what meta says', async () => {

@@ -90,11 +90,16 @@ for (const target of TARGETS) {
       const { id } = await scim.user()
       const set = await scim.patch(`/Users/${id}`, [{ op: 'add', path: 'password', value: 'new' }])
       expect(set.status).toBe(200)
-      if (body.bulk.supported) {
-        const bulk = { schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'] }
-        const reply = await scim.request('POST', '/Bulk', { ...bulk, Operations: [] })
-        expect(reply.status).not.toBe(501)
-      }
+      const features = ['patch', 'bulk', 'filter', 'sort', 'etag']
+      expect(features.map((name) => body[name].supported)).toEqual(features.map(() => true))
+      expect(set.headers.get('etag')).toBe(set.body.meta.version)
+      const found = await scim.get(`/Users?filter=id+eq+%22${id}%22&sortBy=userName`)
+      expect(found.body.totalResults).toBe(1)
+      const bulk = await scim.request('POST', '/Bulk', {
+        schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+        Operations: [{ method: 'DELETE', path: `/Users/${id}` }],
+      })
+      expect(bulk.body.Operations).toMatchObject([{ status: '204' }])
     })
 
     test.each(PLACES)(

@@ -284,7 +284,7 @@ for (const target of TARGETS) {
       ['R7643-2.3-09', { profileUrl: 'no address at all' }],
       ['R7643-4.1-10', { preferredLanguage: 'da;q=2' }],
       ['R7643-4.1-09', { locale: 'English (US)' }],
-      ['R7643-4.1', { timezone: 'Europe/Nowhere' }],
+      ['R7643-4.1-09', { timezone: 'Europe/Nowhere' }],
     ])('[%s] the form of %j is refused', async (_, body) => {
       const { id } = await scim.user()
       const [name = ''] = Object.keys(body)

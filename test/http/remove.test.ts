@@ -46,8 +46,16 @@ for (const target of TARGETS) {
         'externalId pr',
       ])
         expect(await scim.find(filter)).toEqual([])
-      const list = await scim.get('/Users?count=1000')
-      expect(idsOf(list.body.Resources)).not.toContain(user.id)
+      const schemas = ['urn:ietf:params:scim:api:messages:2.0:SearchRequest']
+      for (const { status, body } of [
+        await scim.get('/Users?count=1000'),
+        await scim.get('/?count=1000'),
+        await scim.request('POST', '/Users/.search', { schemas, count: 1000 }),
+        await scim.request('POST', '/.search', { schemas, count: 1000 }),
+      ]) {
+        expect(status).toBe(200)
+        expect(idsOf(body.Resources)).not.toContain(user.id)
+      }
     })
 
     test('[R7644-3.6-04] [PROF-11] unique values are free again, for a new id', async () => {

@@ -174,7 +174,7 @@ for (const target of TARGETS) {
       }
     })
 
-    test('[R7644-3.4.2.3-12] sorting is supported, and said to be', async () => {
+    test('[R7644-3.4.2.3-01] sorting is supported, and said to be', async () => {
       const { body } = await scim.get('/ServiceProviderConfig')
       expect(body.sort).toEqual({ supported: true })
     })

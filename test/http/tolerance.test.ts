@@ -49,7 +49,7 @@ const HOME = { value: 'h@x', type: 'home' }
 const CASES: Readonly<Record<Tolerance, readonly Case[]>> = {
   missingSchemas: [
     {
-      source: 'OneLogin [R7643-2.1-04]',
+      source: 'OneLogin [R7643-2.1-04] [R7644-3.5.1-13]',
       send: (scim, { id, userName }) =>
         scim.request('PUT', `/Users/${id}`, { userName, title: 'T' }),
       understood: { title: 'T' },
@@ -62,7 +62,7 @@ const CASES: Readonly<Record<Tolerance, readonly Case[]>> = {
       otherwise: 'invalidSyntax',
     },
     {
-      source: 'Okta (push now)',
+      source: 'Okta (push now) [R7644-3.5.2-02]',
       send: (scim, { id }) =>
         scim.request('PATCH', `/Users/${id}`, {
           Operations: [{ op: 'replace', path: 'title', value: 'T' }],
@@ -73,7 +73,7 @@ const CASES: Readonly<Record<Tolerance, readonly Case[]>> = {
   ],
   unknownSchemas: [
     {
-      source: 'Google',
+      source: 'Google [R7643-3-02]',
       send: put({ schemas: [USER, 'urn:scim:schemas:core:1.0'], title: 'T' }),
       understood: { title: 'T', schemas: [USER] },
       otherwise: 'invalidSyntax',
@@ -81,13 +81,13 @@ const CASES: Readonly<Record<Tolerance, readonly Case[]>> = {
   ],
   unknownAttributes: [
     {
-      source: 'Entra ID',
+      source: 'Entra ID [R7643-3-08]',
       send: put({ foo: 1, title: 'T', name: { foo: 1, givenName: 'A' } }),
       understood: { title: 'T', name: { givenName: 'A' }, foo: undefined },
       otherwise: 'invalidSyntax',
     },
     {
-      source: 'Polis',
+      source: 'Polis [R7644-3.5.2-33]',
       send: patch({ op: 'replace', value: { foo: 1, title: 'T' } }),
       understood: { title: 'T', foo: undefined },
       otherwise: 'invalidSyntax',
@@ -110,7 +110,7 @@ const CASES: Readonly<Record<Tolerance, readonly Case[]>> = {
   ],
   booleanStrings: [
     {
-      source: 'Entra ID [ENTRA-04] [R7643-2.3-03]',
+      source: 'Entra ID [ENTRA-04] [R7643-2.3-03] [R7644-3.5.2-31]',
       send: patch({ op: 'Replace', path: 'active', value: 'False' }),
       understood: { active: false },
       otherwise: 'invalidValue',
@@ -190,7 +190,7 @@ const CASES: Readonly<Record<Tolerance, readonly Case[]>> = {
   ],
   pathsAsKeys: [
     {
-      source: 'Entra ID with aadOptscim062020 [ENTRA-12]',
+      source: 'Entra ID with aadOptscim062020 [ENTRA-12] [R7644-3.5.2-32]',
       given: { emails: [HOME] },
       send: patch({
         op: 'replace',
@@ -218,7 +218,7 @@ const CASES: Readonly<Record<Tolerance, readonly Case[]>> = {
   ],
   removeByValue: [
     {
-      source: 'authentik, JumpCloud',
+      source: 'authentik, JumpCloud [R7644-3.5.2.2-04]',
       given: { emails: [HOME, { value: 'w@x' }] },
       send: patch({ op: 'remove', path: 'emails', value: [{ value: 'w@x' }] }),
       understood: { emails: [HOME] },
@@ -328,7 +328,7 @@ for (const target of TARGETS) {
         }
       }
 
-      test('numericStrings, as from templates, are numbers or refused', async () => {
+      test('[R7643-2.3-04] numericStrings, as from templates, are numbers or refused', async () => {
         const total = await scim.total('/Devices')
         const reply = await scim.request('POST', '/Devices', {
           schemas: [DEVICE, DEVICE_EXTENSION],
@@ -345,13 +345,13 @@ for (const target of TARGETS) {
         }
       })
 
-      test('booleanStrings count in filters as well', async () => {
+      test('[R7644-3.4.2.2-27] booleanStrings count in filters as well', async () => {
         const reply = await scim.get('/Users?filter=active+eq+%22True%22')
         if (MODES[mode].booleanStrings) expect(reply.body.schemas).toEqual([LIST_RESPONSE])
         else expectError(reply, 400, 'invalidFilter', 'active')
       })
 
-      test('removeByValue never empties a group', async () => {
+      test('[R7644-3.5.2.2-04] removeByValue never empties a group', async () => {
         const users = idsOf([await scim.user(), await scim.user()])
         const [first] = users
         const group = await scim.group({ members: users.map((value) => ({ value })) })
@@ -364,6 +364,17 @@ for (const target of TARGETS) {
           expectError(reply, 400, 'invalidValue', 'members')
           expect(after).toEqual(group)
         }
+      })
+
+      test('[R7643-2.1-04] a new resource names its schemas, unless that is tolerated', async () => {
+        const total = await scim.total('/Users')
+        for (const more of [{}, { schemas: [] }, { schemas: null }]) {
+          const userName = scim.fresh('bare')
+          const reply = await scim.request('POST', '/Users', { userName, ...more })
+          if (mode === 'interop') expect(reply.body).toMatchObject({ schemas: [USER], userName })
+          else expectError(reply, 400, 'invalidSyntax', 'schemas')
+        }
+        expect(await scim.total('/Users')).toBe(total + (mode === 'interop' ? 3 : 0))
       })
 
       test('what no tolerance covers is refused in every mode', async () => {
@@ -379,7 +390,7 @@ for (const target of TARGETS) {
         expect(await scim.total('/Users')).toBe(total)
       })
 
-      test('op names and read-only attributes of a body are understood in every mode', async () => {
+      test('[R7644-3.5.2-05] [R7644-3.5.2-21] op names and read-only attributes of a body are understood in every mode', async () => {
         const user = await scim.user({ id: 'x', groups: [] })
         expect(user.id).not.toBe('x')
         const after = await scim.patched(`/Users/${user.id}`, {

@@ -1,4 +1,4 @@
-/** Too many matches to put in order, at the limit and past it: RFC 7644 section 3.12. */
+/** Too many matches to sort: RFC 7644 sections 3.4.2.1 and 3.12, at the limit and past it. */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -1,8 +1,8 @@
 /** Media types, bytes and methods on the wire: RFC 7644 sections 3.1, 3.2, 3.8 and 3.12. */
 
 import { describe, expect, test } from 'bun:test'
-import { BODY_BYTES_MAX, JSON_DEPTH_MAX } from '../../src/scim/limits.ts'
-import { TARGETS, TOKEN } from '../harness.ts'
+import { BODY_BYTES_MAX, BULK_OPERATIONS_MAX, JSON_DEPTH_MAX } from '../../src/scim/limits.ts'
+import { type Reply, TARGETS, TOKEN } from '../harness.ts'
 import { ERROR, expectError, sharedServer, USER } from './given.ts'
 import { sendRaw } from './raw.ts'
 
@@ -205,6 +205,29 @@ for (const target of TARGETS) {
       const outside = await fetch(new URL('/nothing/at/all', scim.url()))
       expect(outside.status).toBe(404)
       expect(((await outside.json()) as { schemas: string[] }).schemas).toEqual([ERROR])
+    })
+
+    test('[R7644-3.12-15] [R7644-3.12-16] each kind of refusal has its status', async () => {
+      const user = await scim.user()
+      const place = `/Users/${user.id}`
+      const stale = { 'If-Match': 'W/"99"' }
+      const stranger = { Authorization: 'Bearer wrong' }
+      const bulk = {
+        schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+        Operations: Array(BULK_OPERATIONS_MAX + 1).fill({ method: 'DELETE', path: '/Users/nope' }),
+      }
+      const refused: [Reply, number][] = [
+        [await scim.request('GET', place, undefined, stranger), 401],
+        [await scim.get('/Schemas?filter=id+pr'), 403],
+        [await scim.get('/Users/nope'), 404],
+        [await scim.request('POST', '/Users', { ...user }), 409],
+        [await scim.request('DELETE', place, undefined, stale), 412],
+        [await scim.request('POST', '/Bulk', bulk), 413],
+        [await scim.request('POST', '/Me', {}), 501],
+      ]
+      for (const [reply, status] of refused)
+        expectError(reply, status, status === 409 ? 'uniqueness' : undefined)
+      expect((await scim.get(place)).body).toEqual(user)
     })
 
     test('[R7644-3.2-03] [R7644-3.12-01] [R7644-3.12-02] [R7644-3.12-03] [R7644-3.12-04] [R7644-3.1-01] [R7644-3.1-02] [R7644-3.12-15] an error tells its status as a string, and nothing of the inside', async () => {
