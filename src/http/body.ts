@@ -26,7 +26,7 @@ export async function readBody(request: Request): Promise<JsonValue> {
   return inSlices(readJsonSteps(bytes), request)
 }
 
-const SHORT_BYTES_MAX = 64 * 1024
+const SHORT_BYTES_MAX = 16 * 1024
 
 /** Bytes of the bodies that are read or used at present, of all requests and of each. */
 let taken = 0

@@ -7,11 +7,11 @@ import { type BulkFault, type BulkOperation, bulkIdIn, readBulk, withIds } from 
 import { errorBody, ScimError } from '../scim/error.ts'
 import { etagOf } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
-import { LINKS_PER_COMMIT_MAX } from '../scim/limits.ts'
+import { BULK_CIRCLE_LENGTH_MAX, BULK_CIRCLE_MAX, LINKS_PER_COMMIT_MAX } from '../scim/limits.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { URN } from '../scim/urns.ts'
 import type { JsonObject } from '../scim/value.ts'
-import { Abandoned, nextTurn, slicer } from '../store/slices.ts'
+import { Abandoned, inSlices, nextTurn, slicer } from '../store/slices.ts'
 import type { Change, Stored } from '../store/store.ts'
 import { type Context, locationOf } from './context.ts'
 import { createChange } from './create.ts'
@@ -88,7 +88,8 @@ async function tasksOf(
     }
     const inPath = operation.id === undefined ? undefined : bulkIdIn(operation.id)
     if (inPath !== undefined) task.id = found(inPath)?.id
-    const data = withIds(operation, (bulkId) => found(bulkId)?.id ?? bulkId)
+    const steps = withIds(operation, (bulkId) => found(bulkId)?.id ?? bulkId)
+    const data = await inSlices(steps, context)
     task.operation = { ...operation, data }
     await pause()
   }
@@ -186,6 +187,15 @@ async function together(context: Context, circle: readonly Task[]): Promise<void
   /** The one that is being worked on, or was decided on last: what fails, fails for it. */
   let culprit: Task | undefined
   const outcome = await attempt(async () => {
+    requireFew(circle)
+    let length = 0
+    for (const task of circle) {
+      length += JSON.stringify(task.operation.data).length
+      if (length > BULK_CIRCLE_LENGTH_MAX) {
+        throw tooMuchAtOnce(circle, 'hold much data', `${BULK_CIRCLE_LENGTH_MAX} characters`)
+      }
+      await pause()
+    }
     for (const task of circle) {
       culprit = task
       const { type, data } = task.operation
@@ -219,6 +229,18 @@ function failAll(circle: readonly Task[], culprit: Task | undefined, error: Scim
         : ScimError.status(409, `${names} refer to each other, and one of them failed`)
   }
 }
+
+function requireFew(circle: readonly Task[]): void {
+  if (circle.length <= BULK_CIRCLE_MAX) return
+  throw tooMuchAtOnce(circle, 'are many', `${BULK_CIRCLE_MAX} of them`)
+}
+
+/** Section 3.7.1 lets a server give up on a circle. */
+const tooMuchAtOnce = (circle: readonly Task[], how: string, most: string): ScimError =>
+  ScimError.status(
+    409,
+    `${circle.length} operations refer to each other and ${how}, expected at most ${most}`,
+  )
 
 /** Section 3.7.1 lets a server give up. Links of one resource are written in slices, if many. */
 function requireFewLinks(changes: readonly Change[]): void {

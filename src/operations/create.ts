@@ -9,7 +9,7 @@ import { inSlices } from '../store/slices.ts'
 import type { Change, Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
 import type { Context } from './context.ts'
-import { decision } from './decide.ts'
+import { decision, mentionsOf } from './decide.ts'
 import { withHashedPassword } from './password.ts'
 
 /** Creates a resource from a request body and returns it as it is stored. */
@@ -38,7 +38,7 @@ export async function createChange(
     operation: 'create',
     type,
     id,
-    mentions: edits.flatMap(({ ids }) => ids),
+    mentions: mentionsOf(edits),
     decide: () => decision(document, edits, store.rules),
   }
 }

@@ -37,6 +37,12 @@ export function decision(document: Document, edits: readonly LinkEdit[], rules: 
   return { document, links }
 }
 
+/** The ids that edits name. Most types have one link, and its ids may be hundreds of thousands. */
+export function mentionsOf(edits: readonly { readonly ids: readonly string[] }[]) {
+  const [only] = edits
+  return only && edits.length === 1 ? only.ids : edits.flatMap(({ ids }) => ids)
+}
+
 /** @throws ScimError invalidValue naming the id, unless the tenant skips unknown members */
 function accepts(link: Link, id: string, type: string | undefined, rules: Rules): boolean {
   const { name } = link.attribute

@@ -18,7 +18,7 @@ import { inSlices } from '../store/slices.ts'
 import type { Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
 import type { Context } from './context.ts'
-import { decision, requireCurrent, requireImmutable } from './decide.ts'
+import { decision, mentionsOf, requireCurrent, requireImmutable } from './decide.ts'
 import { withHashedPassword } from './password.ts'
 
 /** Replaces a resource by a request body and returns it as it is stored. */
@@ -44,7 +44,7 @@ export async function replace(
     operation: 'replace',
     type,
     id,
-    mentions: edits.flatMap(({ ids }) => ids),
+    mentions: mentionsOf(edits),
     decide(found) {
       const current = requireCurrent(type, id, found, ifMatch)
       const next = withKept(type, { ...draft, document }, current.document)

@@ -8,6 +8,7 @@ import type { JsonValue } from './json.ts'
 import { BULK_OPERATIONS_MAX, FILTER_BYTES_MAX } from './limits.ts'
 import type { AttributePath, Registry, ResourceType } from './registry.ts'
 import type { Attribute, Schema } from './schema.ts'
+import type { Steps } from './steps.ts'
 import { URN } from './urns.ts'
 import { isJsonObject, isReference, type JsonObject, memberOf, shown } from './value.ts'
 
@@ -184,28 +185,35 @@ export type IdOf = (bulkId: string) => string
  * The data of an operation with every reference to a bulkId replaced; only where the schema has a
  * reference, so that a displayName "bulkId:x" stays as it is.
  */
-export function withIds(operation: BulkOperation, idOf: IdOf): JsonValue {
+export function* withIds(operation: BulkOperation, idOf: IdOf): Steps<JsonValue> {
   const { method, type, data } = operation
   if (!isJsonObject(data)) return data
-  if (method !== 'PATCH') return inBody(type, undefined, data, idOf)
-  return mapMembers(data, (name, held) =>
-    name.toLowerCase() === 'operations' && Array.isArray(held)
-      ? held.map((one) => (isJsonObject(one) ? inPatch(type, one, idOf) : one))
-      : held,
-  )
+  if (method !== 'PATCH') return yield* inBody(type, undefined, data, idOf)
+  return yield* mapInSteps(data, function* (name, held) {
+    if (name.toLowerCase() !== 'operations' || !Array.isArray(held)) return held
+    const operations: JsonValue[] = []
+    for (const one of held) {
+      operations.push(isJsonObject(one) ? yield* inPatch(type, one, idOf) : one)
+      if (operations.length % OPERATIONS_PER_STEP === 0) yield
+    }
+    return operations
+  })
 }
 
-function inPatch(type: ResourceType, operation: JsonObject, idOf: IdOf): JsonObject {
+const OPERATIONS_PER_STEP = 20
+const ELEMENTS_PER_STEP = 1000
+
+function* inPatch(type: ResourceType, operation: JsonObject, idOf: IdOf): Steps<JsonObject> {
   const path = memberOf(operation, 'path') ?? ''
   if (typeof path !== 'string' || path.length > FILTER_BYTES_MAX) return operation
   const target = type.resolve(withoutFilter(path))
-  return mapMembers(operation, (name, held) => {
+  return yield* mapInSteps(operation, function* (name, held) {
     const key = name.toLowerCase()
     if (key === 'path' && target?.kind === 'attribute') return inPath(type, target, path, idOf)
     if (key !== 'value') return held
-    if (target?.kind === 'attribute') return inTarget(type, target, held, idOf)
+    if (target?.kind === 'attribute') return yield* inTarget(type, target, held, idOf)
     const isBody = isJsonObject(held) && (path === '' || target !== undefined)
-    return isBody ? inBody(type, target?.extension, held, idOf) : held
+    return isBody ? yield* inBody(type, target?.extension, held, idOf) : held
   })
 }
 
@@ -242,28 +250,33 @@ function jsonText(quoted: string): string | undefined {
 }
 
 /** Members of a resource or of an extension, which may be extensions themselves. */
-function inBody(
+function* inBody(
   type: ResourceType,
   extension: Schema | undefined,
   body: JsonObject,
   idOf: IdOf,
-): JsonObject {
-  return mapMembers(body, (name, held) => {
+): Steps<JsonObject> {
+  return yield* mapInSteps(body, function* (name, held) {
     const path = type.resolve(extension ? `${extension.id}:${name}` : name)
-    if (path?.kind === 'attribute') return inTarget(type, path, held, idOf)
-    return path && isJsonObject(held) ? inBody(type, path.extension, held, idOf) : held
+    if (path?.kind === 'attribute') return yield* inTarget(type, path, held, idOf)
+    return path && isJsonObject(held) ? yield* inBody(type, path.extension, held, idOf) : held
   })
 }
 
-function inTarget(
+function* inTarget(
   type: ResourceType,
   { attribute, sub }: AttributePath,
   value: JsonValue,
   idOf: IdOf,
-): JsonValue {
+): Steps<JsonValue> {
   if (sub) return refers(type, attribute, sub) ? inTexts(value, idOf) : value
   if (Array.isArray(value)) {
-    return value.map((element) => inElement(type, attribute, element, idOf))
+    const elements: JsonValue[] = []
+    for (const element of value) {
+      elements.push(inElement(type, attribute, element, idOf))
+      if (elements.length % ELEMENTS_PER_STEP === 0) yield
+    }
+    return elements
   }
   return inElement(type, attribute, value, idOf)
 }
@@ -293,6 +306,17 @@ function refers(type: ResourceType, attribute: Attribute, sub?: Attribute): bool
   if (leaf.type === 'reference' && referenceTypes.length > 0 && !isExternal) return true
   if (sub && sub.name !== 'value' && sub.name !== '$ref') return false
   return isReference(attribute) || type.links.some((link) => link.attribute === attribute)
+}
+
+function* mapInSteps(
+  object: JsonObject,
+  map: (name: string, value: JsonValue) => Steps<JsonValue>,
+): Steps<JsonObject> {
+  const members: [string, JsonValue][] = []
+  for (const [name, value] of Object.entries(object)) {
+    members.push([name, yield* map(name, value)])
+  }
+  return Object.fromEntries(members)
 }
 
 function mapMembers(

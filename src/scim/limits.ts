@@ -40,8 +40,12 @@ export const FILTER_CLAUSES_MAX = 200
 export const PATCH_OPERATIONS_MAX = 5000
 /** Characters (UTF-16 units) of all paths in one PATCH request, filters included. */
 export const PATCH_PATHS_LENGTH_MAX = MIB
-/** Elements of multi-valued attributes that one PATCH request may look at. */
-export const PATCH_VISITS_MAX = 200_000
+/**
+ * Elements of multi-valued attributes that one PATCH request may look at, all of it within one
+ * transaction. One that is compared with more than PATCH_VISIT_COMPARISONS values counts more.
+ */
+export const PATCH_VISITS_MAX = 20_000
+export const PATCH_VISIT_COMPARISONS = 8
 /** Names with a filter in the value of one PATCH operation without a path. */
 export const PATCH_KEY_FILTERS_MAX = 100
 /** Selections of links by anything but their value in one PATCH request. */
@@ -50,6 +54,10 @@ export const PATCH_LINK_FILTERS_MAX = 100
 export const SORT_COUNT_MAX = 100_000
 /** Operations in one bulk request; told as bulk.maxOperations. */
 export const BULK_OPERATIONS_MAX = 1000
+/** Bulk operations that refer to each other in one circle, and are one transaction therefore. */
+export const BULK_CIRCLE_MAX = 250
+/** The data of those operations, as JSON. In UTF-16 units. */
+export const BULK_CIRCLE_LENGTH_MAX = MIB
 /** Characters (UTF-16 units) of an id. */
 export const ID_LENGTH_MAX = 1024
 /** Characters (UTF-16 units) of a value that has to be unique, such as userName. */
@@ -59,7 +67,7 @@ export const STRING_LENGTH_MAX = 64 * KIB
 /** A stored resource without its links. */
 export const RESOURCE_BYTES_MAX = MIB
 /** Changed links that one write transaction applies at once; more become a new generation. */
-export const LINKS_PER_COMMIT_MAX = 5000
+export const LINKS_PER_COMMIT_MAX = 2000
 /** Members that one journal chunk holds. */
 export const JOURNAL_CHUNK_COUNT = 1000
 /** Passwords that are hashed at the same time. */
@@ -75,5 +83,7 @@ export const RATE_PER_SECOND_DEFAULT = 2000
 export const SIGN_INS_PER_SECOND = 10
 /** Credentials, addresses or users for whom a rate is remembered. */
 export const RATE_KEYS_MAX = 10_000
+/** How long write transactions that came together may hold the event loop, the last one apart. */
+export const TRANSACTION_MS = 6
 /** How long a slice of long work may hold the event loop. */
 export const SLICE_MS = 4

@@ -25,9 +25,24 @@ export function memberOf(object: JsonObject, name: string): JsonValue | undefine
 export function shown(value: JsonValue | undefined, attribute?: Attribute): string {
   if (value === undefined || value === null) return 'nothing'
   if (attribute?.returned === 'never') return `a ${Array.isArray(value) ? 'list' : typeof value}`
-  const text = JSON.stringify(value)
+  const text = beginningOf(value)
   const kind = Array.isArray(value) ? 'list' : typeof value
   return `the ${kind} ${text.length > 60 ? `${text.slice(0, 57)}...` : text}`
+}
+
+/** The JSON of a value, or more than 60 characters of it, however long it is. */
+function beginningOf(value: JsonValue): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 61))
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const [open, close] = Array.isArray(value) ? '[]' : '{}'
+  let text = ''
+  for (const name in value) {
+    if (text.length > 60) break
+    const held = beginningOf((value as JsonObject)[name] ?? null)
+    const comma = text === '' ? '' : ','
+    text += Array.isArray(value) ? `${comma}${held}` : `${comma}${JSON.stringify(name)}:${held}`
+  }
+  return `${open}${text}${close}`
 }
 
 const wrong = (at: string, value: JsonValue, expected: string, attribute: Attribute) =>

@@ -59,15 +59,13 @@ export async function commitLarge(
     file.departures.add(attempt.departed)
     try {
       // Whatever was queued before has been applied when this returns.
-      await file.environment.transaction(() => undefined)
+      await file.transact(() => undefined)
       const prepared = await prepare(file, change, attempt, client)
-      return await file.environment.transaction(() =>
-        applyChanges(file, [change], origin, prepared),
-      )
+      return await file.transact(() => applyChanges(file, [change], origin, prepared))
     } catch (error) {
       if (!(error instanceof Stale)) throw error
       // Another process may have swept what was there, and taken it off the list too early.
-      await file.environment.transaction(() => {
+      await file.transact(() => {
         for (const key of attempt.building) file.sweeps.put(key, EMPTY)
       })
     } finally {
@@ -120,7 +118,7 @@ function memberOf(file: TenantFile, id: string): LinkedMember | undefined {
 
 /** A handle for a resource that is being created: its links are written before its record. */
 function setAside(file: TenantFile, type: TypeFile): Promise<Place> {
-  return file.environment.transaction(() => {
+  return file.transact(() => {
     const counters = readCounters(file.meta)
     const handle = counters.handle++
     writeCounters(file.meta, counters)
@@ -220,7 +218,7 @@ async function writeGeneration(
   attempt: Attempt,
 ): Promise<NonNullable<Prepared['generation']>> {
   // What removes all this again is on disk before any of it, should the process end in between.
-  const numbers = await file.environment.transaction(() => {
+  const numbers = await file.transact(() => {
     const counters = readCounters(file.meta)
     const generation = counters.generation++
     const sets = lists.map(() => counters.generation++)
@@ -276,7 +274,7 @@ async function writeLinks(
   const { forward, reverse } = linkFileOf(file, link)
   for (let at = 0; at < members.length; at += SLICE_COUNT) {
     const slice = members.slice(at, at + SLICE_COUNT)
-    await file.environment.transaction(() => {
+    await file.transact(() => {
       for (const { type, handle } of slice) {
         forward.put(forwardKey(owner, generation, type, handle), EMPTY)
         reverse.put(reverseKey(type, handle, owner, generation), EMPTY)
@@ -290,7 +288,7 @@ async function writeChunks(file: TenantFile, set: number, diff: LinkDiff): Promi
   const ids = (changed: readonly LinkedMember[]) => changed.map(({ id }) => id)
   const chunks = chunksOf(ids(diff.added), ids(diff.removed))
   for (const [index, chunk] of chunks.entries()) {
-    await file.environment.transaction(() => writeChunk(file, set, index + 1, chunk))
+    await file.transact(() => writeChunk(file, set, index + 1, chunk))
   }
   return chunks.length
 }

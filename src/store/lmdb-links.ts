@@ -223,7 +223,7 @@ const BEGUN = Buffer.from([1])
 
 /** Removes some of the links; true when there may be more. */
 function sweepSlice(file: TenantFile, key: Buffer): Promise<boolean> {
-  return file.environment.transaction(() => {
+  return file.transact(() => {
     // Another process may have come first, or have switched to the generation in question.
     if (!file.sweeps.doesExist(key)) return false
     const hasMore = removeSome(file, JSON.parse(String(key)) as Sweep)

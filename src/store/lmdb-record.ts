@@ -79,5 +79,15 @@ export function decodeRecord(bytes: Buffer, type: ResourceType, handle: number):
   }
 }
 
+/** The same record with another version and lastModified, and nothing decoded. */
+export function touchedRecord(bytes: Buffer, lastModified: number): Buffer {
+  const touched = Buffer.from(bytes)
+  touched.writeUInt32BE(bytes.readUInt32BE(4) + 1, 4)
+  touched.writeDoubleBE(lastModified, 16)
+  return touched
+}
+
+export const lastModifiedOf = (bytes: Buffer): number => bytes.readDoubleBE(16)
+
 /** Which generation of links is valid, without reading the rest. */
 export const generationOf = (bytes: Buffer): number => bytes.readUInt32BE(24)

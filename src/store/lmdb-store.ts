@@ -100,9 +100,7 @@ function storeOver(file: TenantFile): LmdbStore {
     const only = changes.length === 1 ? changes[0] : undefined
     if (only && only.mentions.length > LINKS_PER_COMMIT_MAX) return hold(only, origin, client)
     try {
-      const committed = await file.environment.transaction(() =>
-        applyChanges(file, changes, origin),
-      )
+      const committed = await file.transact(() => applyChanges(file, changes, origin))
       if (changes.some(({ operation }) => operation === 'delete')) sweep()
       return committed
     } catch (error) {

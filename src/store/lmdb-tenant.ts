@@ -15,6 +15,7 @@ import {
 } from './lmdb-file.ts'
 import { idKey } from './lmdb-keys.ts'
 import { decodeRecord } from './lmdb-record.ts'
+import { type Transact, transactor } from './lmdb-turns.ts'
 import type { Stored } from './store.ts'
 
 /** The layout of a tenant's file. A change of it comes with an entry in UPGRADES. */
@@ -51,6 +52,8 @@ export interface TenantFile {
   readonly name: string
   readonly path: string
   readonly environment: Environment
+  /** Every write of a request goes through here. */
+  readonly transact: Transact
   readonly rules: Rules
   readonly epoch: string
   readonly meta: Bytes
@@ -131,6 +134,7 @@ export function openTenantFile(
       name,
       path,
       environment,
+      transact: transactor(environment),
       rules,
       epoch: String(meta.getBinary(META.epoch)),
       meta,

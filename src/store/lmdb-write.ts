@@ -30,7 +30,9 @@ import {
   decodeRecord,
   encodeRecord,
   generationOf,
+  lastModifiedOf,
   type RecordFields,
+  touchedRecord,
 } from './lmdb-record.ts'
 import {
   linkFileOf,
@@ -393,10 +395,10 @@ function touch(
 ): Header | undefined {
   const bytes = type.records.getBinary(handle)
   if (!bytes || generationOf(bytes) !== generation) return undefined
-  const record = decodeRecord(bytes, type.type, handle)
-  const lastModified = Math.max(origin.time, record.lastModified)
-  const touched = encodeRecord({ ...record, version: record.version + 1, lastModified })
+  const before = lastModifiedOf(bytes)
+  const lastModified = Math.max(origin.time, before)
+  const touched = touchedRecord(bytes, lastModified)
   type.records.put(handle, touched)
-  moveLastModified(type, handle, record.lastModified, lastModified)
+  moveLastModified(type, handle, before, lastModified)
   return decodeHeader(touched, type.type, handle)
 }

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { type BulkOperation, bulkIdIn, readBulk, withIds } from '../../src/scim/bulk.ts'
 import type { JsonValue } from '../../src/scim/json.ts'
 import { BULK_OPERATIONS_MAX } from '../../src/scim/limits.ts'
+import { finished } from '../../src/scim/steps.ts'
 import type { JsonObject } from '../../src/scim/value.ts'
 import {
   DOTTED,
@@ -202,10 +203,11 @@ function replaced(path: string, method: string, data: JsonObject) {
   const [operation] = read({ method, path, bulkId: 'own', data: frozen(data) })
   if (!operation || 'fault' in operation) throw new Error('was refused')
   const asked: string[] = []
-  const result = withIds(operation as BulkOperation, (bulkId) => {
+  const steps = withIds(operation as BulkOperation, (bulkId) => {
     asked.push(bulkId)
     return `<${bulkId}>`
   })
+  const result = finished(steps)
   return { result, asked }
 }
 

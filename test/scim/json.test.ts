@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { ScimError } from '../../src/scim/error.ts'
-import { type JsonValue, readJson } from '../../src/scim/json.ts'
-import { JSON_DEPTH_MAX, JSON_MEMBERS_MAX } from '../../src/scim/limits.ts'
+import { type JsonValue, readJson, readJsonSteps } from '../../src/scim/json.ts'
+import { JSON_DEPTH_MAX, JSON_MEMBERS_MAX, JSON_TOKEN_LENGTH_MAX } from '../../src/scim/limits.ts'
 
 const seed = Number(process.env['SCIMD_SEED'] ?? Date.now() % 2 ** 31)
 
@@ -273,6 +273,79 @@ describe(`on random JSON (SCIMD_SEED=${seed})`, () => {
       }),
       { seed, numRuns: 5000 },
     )
+  })
+})
+
+describe('a long body', () => {
+  /** Enough white space to make any body a long one, which is parsed in runs. */
+  const PADDING = ' '.repeat(100_000)
+
+  test('is read in several steps, a short one in one', () => {
+    expect([...readJsonSteps(bytesOf('[1,2,3]'))]).toHaveLength(0)
+    expect([...readJsonSteps(bytesOf(`[${'1,'.repeat(100_000)}1]`))].length).toBeGreaterThan(5)
+    expect([...readJsonSteps(bytesOf(`[${'\n'.repeat(1_000_000)}1]`))].length).toBeGreaterThan(5)
+  })
+
+  test('is refused for the same reasons, far in with the place by character', () => {
+    for (const end of ['?', ',]', '"a', '1 1]', '{"a":1,"A":2}]', '"\\ud83e"]', '1e999]', 'nul]']) {
+      const fault = refusal(`[${end}`).replace(/ at line \d+, column \d+/, '')
+      expect(refusal(`[${PADDING}${end}`).replace(/ at character \d+/, '')).toBe(fault)
+    }
+    expect(refusal(`[${PADDING}?`)).toContain('found "?" at character 100002')
+    expect(refusal(`[?${PADDING}`)).toContain('found "?" at line 1, column 2')
+  })
+
+  test('keeps "__proto__" a plain member, short or long itself', () => {
+    for (const held of ['{"admin":true}', `["${'x'.repeat(20_000)}",1]`]) {
+      const text = `{"a":"${'y'.repeat(100_000)}","__proto__":${held},"b":{"__proto__":${held}}}`
+      const value = read(text)
+      expect(Object.keys(value as object)).toEqual(['a', '__proto__', 'b'])
+      expect(Object.getPrototypeOf(value)).toBe(Object.prototype)
+      expect(JSON.stringify(value)).toBe(text)
+    }
+  })
+
+  test(`is read as JSON.parse reads it, wherever its runs end (SCIMD_SEED=${seed})`, () => {
+    const length = fc.constantFrom(0, 1, 100, 8000, 16_383, 16_384, 16_385, 40_000)
+    const leaf = fc.oneof(
+      length.map((count) => 'x'.repeat(count)),
+      length.map((count) => '\n"é'.repeat(count / 4)),
+      fc.constantFrom(null, true, -1.5e3, '', '__proto__', {}, []),
+      fc.integer({ min: 0, max: 3000 }).map((count) => Array.from({ length: count }, (_, i) => i)),
+    )
+    const { value } = fc.letrec<{ value: JsonValue }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 5, withCrossShrink: true },
+        leaf,
+        fc.array(tie('value'), { maxLength: 8 }),
+        fc
+          .array(tie('value'), { maxLength: 8 })
+          .map((list) =>
+            JSON.parse(
+              `{${list.map((held, i) => `"${i % 3 ? 'name' : 'N'}${i}":${JSON.stringify(held)}`)}}`,
+            ),
+          ),
+      ),
+    }))
+    fc.assert(
+      fc.property(value, fc.constantFrom(0, 2), fc.boolean(), (held, indent, isFirst) => {
+        const text = JSON.stringify([held, held], null, indent)
+        const long = isFirst ? `${PADDING}${text}` : `${text}${PADDING}`
+        expect(JSON.stringify(read(long))).toBe(JSON.stringify(JSON.parse(text)))
+      }),
+      { seed, numRuns: 300 },
+    )
+  })
+
+  test('holds strings and numbers as long as the limit says, and no longer', () => {
+    const most = 'x'.repeat(JSON_TOKEN_LENGTH_MAX)
+    expect(read(`["${most}",1]`)).toEqual([most, 1])
+    const over = `longer than the limit of ${JSON_TOKEN_LENGTH_MAX} characters at line 1, column 2`
+    expect(refusal(`["${most}x",1]`)).toContain(`a string is ${over}`)
+    expect(refusal(`{"${most}x":1}`)).toContain(`a string is ${over}`)
+    const number = `0.${'1'.repeat(JSON_TOKEN_LENGTH_MAX - 2)}`
+    expect(read(`[${number},1]`)).toEqual([Number(number), 1])
+    expect(refusal(`[${number}1,1]`)).toContain(`a number is ${over}`)
   })
 })
 

@@ -1,9 +1,10 @@
 /** Turns assignments and a document into the next document and the edits of its links. */
 
 import { ScimError } from '../error.ts'
+import type { TypedFilter } from '../filter/resolve.ts'
 import { fold } from '../fold.ts'
 import type { JsonValue } from '../json.ts'
-import { PATCH_LINK_FILTERS_MAX, PATCH_VISITS_MAX } from '../limits.ts'
+import { PATCH_LINK_FILTERS_MAX, PATCH_VISIT_COMPARISONS, PATCH_VISITS_MAX } from '../limits.ts'
 import type { LinkEdit } from '../link.ts'
 import type { AttributePath, ResourceType } from '../registry.ts'
 import { type Document, isAssigned, rearrange } from '../resource.ts'
@@ -76,9 +77,16 @@ function visitsOf(document: Document, path: AttributePath, { op, selection, valu
   const held = extension ? document[extension.id] : document
   const elements = isJsonObject(held) ? held[attribute.name] : undefined
   const present = Array.isArray(elements) ? elements.length : 0
-  if (selection) return present
   const given = Array.isArray(value) ? value.length : 1
-  return op === 'remove' ? present * given : present + given
+  if (!selection && op !== 'remove') return present + given
+  const comparisons = selection ? clausesOf(selection.typed) : given
+  return present * Math.max(1, comparisons / PATCH_VISIT_COMPARISONS)
+}
+
+function clausesOf(filter: TypedFilter): number {
+  if ('operands' in filter) return filter.operands.reduce((sum, one) => sum + clausesOf(one), 0)
+  if ('operand' in filter) return clausesOf(filter.operand)
+  return filter.kind === 'valuePath' ? clausesOf(filter.filter) : 1
 }
 
 function assign(
