@@ -9,17 +9,22 @@ import { resolveFilter } from '../../src/scim/filter/resolve.ts'
 import type { JsonValue } from '../../src/scim/json.ts'
 import { FILTER_BYTES_MAX } from '../../src/scim/limits.ts'
 import type { AttributePath, ResourceType } from '../../src/scim/registry.ts'
-import type { Attribute, Schema } from '../../src/scim/schema.ts'
+import { ATTRIBUTE_TYPES, type Attribute, type Schema } from '../../src/scim/schema.ts'
 import type { JsonObject } from '../../src/scim/value.ts'
 import type { LmdbStore } from '../../src/store/lmdb-store.ts'
+import { countCases } from '../cases.ts'
 import { printFilter } from '../scim/filter/print.ts'
 import {
+  attribute,
   creation,
-  DEVICE_REGISTRY,
+  DEVICE_EXTRA_SCHEMA,
+  DEVICE_SCHEMA,
+  DEVICE_TYPE,
   deletion,
   modification,
   originAt,
   Random,
+  registryOf,
   seeds,
   temporaryStore,
   typeOf,
@@ -31,9 +36,47 @@ import { faultsIn } from './sound.ts'
 /** So that a slow machine is no fault. */
 setDefaultTimeout(120_000)
 
-const USERS = typeOf('User', DEVICE_REGISTRY)
-const GROUPS = typeOf('Group', DEVICE_REGISTRY)
-const DEVICES = typeOf('Device', DEVICE_REGISTRY)
+const EVERY = 'urn:example:2.0:Every'
+const SIMPLE = ATTRIBUTE_TYPES.filter((type) => type !== 'complex')
+const everyType = () => [
+  ...SIMPLE.map((type) => attribute(`${type}One`, type)),
+  ...SIMPLE.map((type) => attribute(`${type}List`, type, { multiValued: true })),
+  attribute('exactOne', 'string', { caseExact: true }),
+]
+
+/** An extension with each type: single, in a list, within a complex attribute, and in its list. */
+const EVERY_SCHEMA = {
+  id: EVERY,
+  name: 'Every',
+  attributes: [
+    ...everyType(),
+    attribute('box', 'complex', { subAttributes: everyType() }),
+    attribute('boxes', 'complex', {
+      multiValued: true,
+      subAttributes: [attribute('value', 'string'), ...everyType()],
+    }),
+  ],
+}
+
+/** Every second path that may be indexed is, so that each type is found both ways. */
+const EVERY_INDEXED = ['', 'box.', 'boxes.']
+  .flatMap((at) => everyType().map(({ name, type }) => ({ path: `${EVERY}:${at}${name}`, type })))
+  .filter(({ type }, index) => type !== 'binary' && index % 2 === 0)
+  .map(({ path }) => path)
+
+const REGISTRY = registryOf(
+  [DEVICE_SCHEMA, DEVICE_EXTRA_SCHEMA, EVERY_SCHEMA],
+  [
+    {
+      ...DEVICE_TYPE,
+      schemaExtensions: [...DEVICE_TYPE.schemaExtensions, { schema: EVERY, required: false }],
+      indexed: [...DEVICE_TYPE.indexed, ...EVERY_INDEXED],
+    },
+  ],
+)
+const USERS = typeOf('User', REGISTRY)
+const GROUPS = typeOf('Group', REGISTRY)
+const DEVICES = typeOf('Device', REGISTRY)
 const TYPES = [USERS, GROUPS, DEVICES]
 
 const RESOURCES = 130
@@ -117,7 +160,7 @@ const BINARIES = ['', 'AAAA', 'aaaa', 'AAA=']
 test.each(seeds(2))(
   'a planned search answers what a full scan answers, page by page (SCIMD_SEED=%d)',
   async (seed) => {
-    await using opened = await temporaryStore(DEVICE_REGISTRY)
+    await using opened = await temporaryStore(REGISTRY)
     const { store } = opened
     const random = new Random(seed)
     const ids = await populate(store, random)
@@ -150,6 +193,7 @@ test.each(seeds(2))(
       expect({ text, ...counted }).toMatchObject({ text, total: wanted.length, page: [] })
       const query = { ...all, ...planned, count: step }
       expect({ text, ids: await walkedBy(store, query) }).toEqual({ text, ids: wanted })
+      countCases(1)
     }
     expect([...tried].sort()).toEqual(EVERY_KIND)
   },
@@ -168,7 +212,7 @@ const OF_TEXT: Record<string, (value: string, operand: string) => boolean> = {
 }
 
 test('values that an index cuts off are found by every operator, and no others', async () => {
-  await using opened = await temporaryStore(DEVICE_REGISTRY)
+  await using opened = await temporaryStore(REGISTRY)
   const { store } = opened
   const long = 'x'.repeat(997)
   const tails = [
