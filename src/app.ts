@@ -3,6 +3,7 @@
 import { lstatSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bearerCheck, DEFAULT_TENANT, mintToken } from './auth/bearer.ts'
+import { limiter } from './auth/rate.ts'
 import { sealer } from './auth/seal.ts'
 import {
   type Config,
@@ -19,6 +20,12 @@ import type { TenantView } from './operations/context.ts'
 import { passwordHasher } from './operations/password.ts'
 import { readSchemaFiles } from './schemas.ts'
 import { ScimError } from './scim/error.ts'
+import {
+  RATE_KEYS_MAX,
+  SIGN_INS_PER_SECOND,
+  VERIFY_ATTEMPTS_MAX,
+  VERIFY_PERIOD_S,
+} from './scim/limits.ts'
 import { buildRegistry, type Registry } from './scim/registry.ts'
 import { faultOf } from './scim/validate.ts'
 import { faultsOfView, viewsOf } from './scim/view.ts'
@@ -122,10 +129,11 @@ async function startLocked(
     let isReady = false
     let baseUrl = config.baseUrl ?? ''
     const wire: Wire = {
-      service: { now, newId, hashPassword: passwordHasher(), ...seals },
+      service: { now, newId, ...passwordHasher(), ...seals },
       types: registry.types,
       viewOf: viewFor,
       log,
+      limits: limitsOf(config, now),
       check: bearerCheck(control, config.token),
       baseUrl: (tenant) =>
         tenant === DEFAULT_TENANT
@@ -165,6 +173,18 @@ async function startLocked(
     await tenants.close()
     await control.close()
     throw error
+  }
+}
+
+/** A rate of 0 stands for none; what protects passwords stays. */
+function limitsOf({ rateLimit }: Config, now: () => number): Wire['limits'] {
+  const rateOf = (perSecond: number, seconds: number) =>
+    limiter({ perSecond, burst: perSecond * seconds, keysMax: RATE_KEYS_MAX }, now)
+  const isLimited = rateLimit > 0
+  return {
+    requests: isLimited ? rateOf(rateLimit, 2) : undefined,
+    signIns: isLimited ? rateOf(SIGN_INS_PER_SECOND, 10) : undefined,
+    attempts: rateOf(VERIFY_ATTEMPTS_MAX / VERIFY_PERIOD_S, VERIFY_PERIOD_S),
   }
 }
 

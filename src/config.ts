@@ -5,6 +5,7 @@
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { RATE_PER_SECOND_DEFAULT } from './scim/limits.ts'
 import {
   DEFAULT_RULES,
   MODES,
@@ -62,6 +63,13 @@ export const SETTINGS = {
     'none',
     'one static bearer token for the default tenant, at least 32 characters',
   ),
+  rateLimit: setting(
+    'rate-limit',
+    'SCIMD_RATE_LIMIT',
+    'N',
+    String(RATE_PER_SECOND_DEFAULT),
+    'requests per second of one credential, twice that at once; 0 for no limit',
+  ),
   config: setting(
     'config',
     'SCIMD_CONFIG',
@@ -95,6 +103,8 @@ export interface Config {
   readonly baseUrl: string | undefined
   readonly schemas: string | undefined
   readonly token: string | undefined
+  /** Requests per second of one credential; 0 for no limit. */
+  readonly rateLimit: number
   /** Where the tenants' settings are from, or would be. */
   readonly file: string
   /** The settings of the tenants that the file names. */
@@ -154,6 +164,7 @@ export function readConfig(flags: Flags, environment: Environment): Config {
       `SCIMD_TOKEN: has ${token.length} characters, expected at least ${TOKEN_LENGTH_MIN}`,
     )
   }
+  const rateLimit = readRateLimit(text(flags, environment, 'rateLimit'), faults)
   const baseUrl = readBaseUrl(text(flags, environment, 'baseUrl'), faults)
   const schemas = text(flags, environment, 'schemas')
   if (schemas !== undefined && !statSync(schemas, { throwIfNoEntry: false })?.isDirectory()) {
@@ -163,7 +174,7 @@ export function readConfig(flags: Flags, environment: Environment): Config {
   const file = given ?? join(data, 'scimd.json')
   const tenants = readFile(file, given !== undefined, faults)
   if (!listen || faults.length > 0) throw new ConfigFaults(faults)
-  return { data, listen, baseUrl, schemas, token, file, tenants }
+  return { data, listen, baseUrl, schemas, token, rateLimit, file, tenants }
 }
 
 function text(flags: Flags, environment: Environment, name: SettingName): string | undefined {
@@ -186,6 +197,13 @@ function readSwitch(
   if (['1', 'true', 'yes', 'on'].includes(value)) return true
   faults.push(`${variable}: found "${value}", expected 1 or 0`)
   return false
+}
+
+function readRateLimit(given: string | undefined, faults: string[]): number {
+  if (given === undefined) return RATE_PER_SECOND_DEFAULT
+  if (!/^\d{1,9}$/.test(given))
+    faults.push(`--rate-limit ${given}: expected a whole number of requests per second, or 0`)
+  return Number(given)
 }
 
 function readListen(address: string, faults: string[]): Listen | undefined {

@@ -33,10 +33,23 @@ test('without flags and environment there are defaults', () => {
     baseUrl: undefined,
     schemas: undefined,
     token: undefined,
+    rateLimit: 2000,
     file: '/nowhere/scimd.json',
     tenants: new Map(),
   })
   expect(readConfig({}, { SCIMD_DATA: '' }).data).toBe('./data')
+})
+
+test('a rate limit is a whole number of requests, and 0 for none', () => {
+  const rateOf = (flags: Flags, environment: Environment = {}) =>
+    readConfig({ data: '/nowhere', ...flags }, environment).rateLimit
+  expect(rateOf({ rateLimit: '50' })).toBe(50)
+  expect(rateOf({}, { SCIMD_RATE_LIMIT: '0' })).toBe(0)
+  for (const rateLimit of ['-1', '1.5', 'many', '1e3']) {
+    expect(faultsOf({ rateLimit })).toEqual([
+      `--rate-limit ${rateLimit}: expected a whole number of requests per second, or 0`,
+    ])
+  }
 })
 
 test('a flag wins over its variable', () => {

@@ -78,7 +78,7 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
   if (options.config) writeFileSync(join(data, 'scimd.json'), JSON.stringify(options.config))
   const clock = { now: START }
   const errors: string[] = []
-  const flags: Flags = { data, listen: '127.0.0.1:0', ...options.flags }
+  const flags: Flags = { data, listen: '127.0.0.1:0', rateLimit: '0', ...options.flags }
   const { url, stop } =
     target === 'source'
       ? await startSource(flags, clock, errors)
@@ -156,6 +156,7 @@ async function startSource(flags: Flags, clock: { now: number }, errors: string[
 const FLAG_OF: Readonly<Record<string, string>> = {
   baseUrl: 'base-url',
   behindProxy: 'behind-proxy',
+  rateLimit: 'rate-limit',
 }
 
 async function startExecutable(flags: Flags, errors: string[]) {

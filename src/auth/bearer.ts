@@ -1,8 +1,8 @@
 /** Bearer tokens: minting them, and finding out whose one is. RFC 6750. */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { ControlStore, Credential, Scope } from '../store/control.ts'
-import type { Actor } from './actor.ts'
+import type { ControlStore, Credential } from '../store/control.ts'
+import { type Actor, scopesIn } from './actor.ts'
 
 /*
  * scimd_PREFIX_SECRET: the prefix finds the credential and may be shown; the secret has 256 bits.
@@ -18,7 +18,10 @@ export const DEFAULT_TENANT = 'default'
 export interface NewToken {
   readonly name: string
   readonly tenant: string
-  readonly scope: Scope
+  /** Names of scopes with a space between them. */
+  readonly scope: string
+  /** The id of the resource that `/Me` stands for. */
+  readonly user?: string | undefined
   /** Milliseconds since 1970. */
   readonly created: number
   readonly expires: number | undefined
@@ -57,6 +60,15 @@ function randomPrefix(): string {
 
 const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest()
 
+/** Who comes with the static token. */
+const STATIC_ACTOR: Actor = {
+  id: 'SCIMD_TOKEN',
+  name: 'SCIMD_TOKEN',
+  tenant: DEFAULT_TENANT,
+  scopes: scopesIn('write'),
+  user: undefined,
+}
+
 /**
  * Finds the actor of a token, or undefined. Asked with every request, so that revoking is
  * immediate.
@@ -72,15 +84,15 @@ export function bearerCheck(control: ControlStore, staticToken: string | undefin
   return (token, now) => {
     const hash = hashOf(token)
     if (staticHash && timingSafeEqual(hash, staticHash)) {
-      return { id: 'SCIMD_TOKEN', name: 'SCIMD_TOKEN', tenant: DEFAULT_TENANT, scope: 'write' }
+      return STATIC_ACTOR
     }
     const prefix = TOKEN.exec(token)?.[1]
     const credential = prefix === undefined ? undefined : control.credential(prefix)
     if (!credential || !timingSafeEqual(hash, Buffer.from(credential.hash, 'hex'))) return undefined
     if (credential.expires !== undefined && credential.expires <= now) return undefined
     control.used(credential.prefix, now)
-    const { name, tenant, scope } = credential
-    return { id: credential.prefix, name, tenant, scope }
+    const { name, tenant, scope, user } = credential
+    return { id: credential.prefix, name, tenant, scopes: scopesIn(scope), user }
   }
 }
 

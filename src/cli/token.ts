@@ -3,8 +3,10 @@
  * once.
  */
 
+import { SCOPES, scopesIn } from '../auth/actor.ts'
 import { DEFAULT_TENANT, mintToken, type NewToken, prefixIn } from '../auth/bearer.ts'
 import { TENANT_NAME } from '../config.ts'
+import { ID_LENGTH_MAX } from '../scim/limits.ts'
 import { type Command, CommandError, type Options, recordsText, UsageError } from './command.ts'
 import { DATA_OPTION, JSON_OPTION, withControl } from './control.ts'
 
@@ -22,7 +24,14 @@ export const tokenCreate: Command = {
     {
       name: 'scope',
       value: 'SCOPE',
-      meaning: 'read, or write which includes read (default: write)',
+      meaning:
+        'read; write, which includes read; verify (passwords); me (what --user names); ' +
+        'several with commas (default: write, or me with --user)',
+    },
+    {
+      name: 'user',
+      value: 'ID',
+      meaning: 'the user that /Me stands for, by id',
     },
     {
       name: 'expires',
@@ -43,9 +52,9 @@ export const tokenCreate: Command = {
         throw new CommandError(`there is no tenant "${tenant}"`, `scimd tenant create ${tenant}`)
       }
       const { token, credential } = await mintToken(control, wanted)
-      const { prefix, name, scope, expires } = credential
+      const { prefix, name, scope, user, expires } = credential
       if (options['json']) {
-        const made = { token, prefix, name, tenant, scope, expires: timeText(expires) }
+        const made = { token, prefix, name, tenant, scope, user, expires: timeText(expires) }
         terminal.out(`${JSON.stringify(made)}\n`)
         return
       }
@@ -57,11 +66,14 @@ export const tokenCreate: Command = {
 
 /** @throws UsageError */
 function readWanted(options: Options, created: number): NewToken {
-  const { tenant = DEFAULT_TENANT, scope = 'write', expires } = options
+  const { tenant = DEFAULT_TENANT, user, expires } = options
+  const scope = readScope(options['scope'] ?? (user === undefined ? 'write' : 'me'))
   const name = String(options['name'] ?? '').trim()
   if (name === '') throw new UsageError('--name is empty')
-  if (scope !== 'read' && scope !== 'write')
-    throw new UsageError(`--scope ${scope}: expected read or write`)
+  if (scope.split(' ').includes('me') && user === undefined)
+    throw new UsageError('--scope me: expected --user too, whose own resource it reaches')
+  if (user !== undefined && !isId(user))
+    throw new UsageError(`--user: expected an id of 1 to ${ID_LENGTH_MAX} characters`)
   if (typeof tenant !== 'string' || !TENANT_NAME.test(tenant))
     throw new UsageError(`--tenant ${tenant}: a name is 1 to 63 of a-z, 0-9 and -`)
   const lifetime = typeof expires === 'string' ? readDuration(expires) : undefined
@@ -69,9 +81,23 @@ function readWanted(options: Options, created: number): NewToken {
     name,
     tenant,
     scope,
+    ...(user === undefined ? {} : { user }),
     created,
     expires: lifetime === undefined ? undefined : created + lifetime,
   }
+}
+
+const isId = (user: string | boolean): user is string =>
+  typeof user === 'string' && user !== '' && user.length <= ID_LENGTH_MAX
+
+/** Scopes with a space between them, each once. @throws UsageError */
+function readScope(given: string | boolean): string {
+  const names = String(given).split(/[, ]+/)
+  for (const name of names) {
+    if (scopesIn(name).size === 0)
+      throw new UsageError(`--scope ${name}: expected ${SCOPES.join(', ')}`)
+  }
+  return [...scopesIn(names.join(' '))].join(' ')
 }
 
 export const tokenList: Command = {
@@ -87,11 +113,12 @@ export const tokenList: Command = {
       const records = control
         .credentials()
         .toSorted((a, b) => a.created - b.created)
-        .map(({ prefix, name, tenant, scope, created, lastUsed, expires }) => ({
+        .map(({ prefix, name, tenant, scope, user, created, lastUsed, expires }) => ({
           prefix,
           name,
           tenant,
           scope,
+          user: user ?? null,
           created: timeText(created),
           'last used': timeText(lastUsed),
           expires: timeText(expires),

@@ -1,11 +1,20 @@
 /** Turns one HTTP request into a question to the operations, and faults into SCIM errors. */
 
 import type { AnyElysia } from 'elysia'
-import { type Actor, requireScope, unauthorized } from '../auth/actor.ts'
+import {
+  type Access,
+  type Actor,
+  forbidden,
+  mayAtAll,
+  requireAccess,
+  unauthorized,
+} from '../auth/actor.ts'
 import { type BearerCheck, DEFAULT_TENANT, isBearer, tokenIn } from '../auth/bearer.ts'
+import { type Limiter, requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Context, Service, TenantView } from '../operations/context.ts'
+import { requireActive } from '../operations/subject.ts'
 import { ScimError } from '../scim/error.ts'
 import { type Projection, readProjection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
@@ -30,6 +39,12 @@ export interface Wire {
   readonly types: readonly ResourceType[]
   readonly log: Log
   readonly check: BearerCheck
+  /** What is limited; requests and failed sign-ins are not when a setting says so. */
+  readonly limits: {
+    readonly requests: Limiter | undefined
+    readonly signIns: Limiter | undefined
+    readonly attempts: Limiter
+  }
   viewOf(tenant: string): TenantView
   /** The base URL of a tenant, without a slash at its end. */
   baseUrl(tenant: string): string
@@ -57,8 +72,8 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 export type Handlers = Partial<Record<Method, Handler>> & {
   /** Whether a request without a credential is answered. */
   readonly isPublic?: boolean
-  /** Whether its POST is a query, which needs no more than reading does. */
-  readonly isSearch?: boolean
+  /** What its POST needs, if that is not writing. */
+  readonly needs?: Access['verb']
 }
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -122,12 +137,16 @@ async function exchange(
   let lease: Lease | undefined
   try {
     const tenant = tenantOf(raw)
-    const isWrite = request.method !== 'GET' && request.method !== 'HEAD' && !handlers.isSearch
+    const verb = verbOf(request.method, handlers)
     const actor =
-      handlers.isPublic && !isWrite ? visitor(wire, request, tenant) : enter(wire, request, tenant)
-    requireScope(actor, isWrite ? 'write' : 'read')
+      handlers.isPublic && verb === 'read' ? visitor(wire, raw, tenant) : enter(wire, raw, tenant)
+    const { requests } = wire.limits
+    if (requests) requireRate(requests, rateKeyOf(actor, raw), 'requests')
+    // What exactly is asked for, the operations say; this is what can be said before the body.
+    if (!handlers.isPublic && !mayAtAll(actor, verb)) throw forbidden(actor, verb)
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
     if (!lease && !handlers.isPublic) throw unauthorized(true)
+    if (lease && actor.scopes.has('me')) await requireActive(lease.store, actor.user ?? '')
     return await handler(askOf(wire, raw, actor, tenant, lease, requestId))
   } catch (error) {
     return faultReply(wire, error, requestId)
@@ -136,6 +155,17 @@ async function exchange(
     releaseBody(request)
   }
 }
+
+function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
+  if (method === 'GET' || method === 'HEAD') return 'read'
+  return method === 'POST' ? needs : 'write'
+}
+
+/** Credentials have a rate of their own each; visitors share that of their address. */
+const rateKeyOf = ({ id, tenant }: Actor, raw: Raw): string =>
+  id === '' ? `/${addressOf(raw)}` : `${tenant}/${id}`
+
+const addressOf = ({ request, server }: Raw): string => server?.requestIP(request)?.address ?? ''
 
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
   if (error instanceof ScimError) {
@@ -163,32 +193,39 @@ function tenantOf({ params, request }: Raw): string {
   throw unauthorized(isBearer(request.headers.get('authorization')))
 }
 
-/** Who asks, for a path that needs a credential of this very tenant. */
-function enter(wire: Wire, request: Request, tenant: string): Actor {
-  const token = tokenIn(request.headers.get('authorization'))
+/**
+ * Who asks, for a path that needs a credential of this very tenant. A good credential is taken
+ * however many bad ones its address has sent: behind a proxy, all have the same address.
+ */
+function enter(wire: Wire, raw: Raw, tenant: string): Actor {
+  const authorization = raw.request.headers.get('authorization')
+  const token = tokenIn(authorization)
   const actor = token === undefined ? undefined : wire.check(token, wire.service.now())
   if (actor?.tenant === tenant) return actor
-  throw unauthorized(isBearer(request.headers.get('authorization')))
+  const { signIns } = wire.limits
+  if (signIns && token !== undefined) requireRate(signIns, addressOf(raw), 'failed sign-ins')
+  throw unauthorized(isBearer(authorization))
 }
 
 /**
  * Who asks, for discovery: anybody, but a credential that is given has to be good. Other tenants
  * than the default one want it: each sees its own schemas, which would tell that it is there.
  */
-function visitor(wire: Wire, request: Request, tenant: string): Actor {
-  if (request.headers.has('authorization') || tenant !== DEFAULT_TENANT)
-    return enter(wire, request, tenant)
-  return { id: '', name: '', tenant, scope: 'read' }
+function visitor(wire: Wire, raw: Raw, tenant: string): Actor {
+  if (raw.request.headers.has('authorization') || tenant !== DEFAULT_TENANT)
+    return enter(wire, raw, tenant)
+  return { id: '', name: '', tenant, scopes: new Set(), user: undefined }
 }
 
 function askOf(
   wire: Wire,
-  { request, params, server }: Raw,
+  raw: Raw,
   actor: Actor,
   tenant: string,
   lease: Lease | undefined,
   requestId: string,
 ): Ask {
+  const { request, params } = raw
   const { url } = request
   const at = url.indexOf('?')
   const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
@@ -200,7 +237,13 @@ function askOf(
     ...service,
     ...view,
     baseUrl,
-    subject: `${tenant}/${actor.id}/${actor.scope}`,
+    subject: `${tenant}/${actor.id}/${[...actor.scopes].join(' ')}`,
+    user: actor.user,
+    requireAccess: (verb, id) => requireAccess(actor, { verb, id }),
+    attempts: {
+      take: (id) => requireRate(wire.limits.attempts, `${tenant}/${id}`, 'attempts at a password'),
+      giveBack: (id) => wire.limits.attempts.giveBack(`${tenant}/${id}`),
+    },
     // Making a signal costs as much as reading a resource; only long work looks at it.
     get signal() {
       return request.signal
@@ -211,8 +254,7 @@ function askOf(
     },
     holdStore: () => lease?.share() ?? (() => undefined),
     get origin() {
-      const address = server?.requestIP(request)?.address ?? ''
-      return { time: service.now(), actor: actor.name, address, requestId }
+      return { time: service.now(), actor: actor.name, address: addressOf(raw), requestId }
     },
   }
   return {

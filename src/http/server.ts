@@ -2,13 +2,15 @@
 
 import { Elysia } from 'elysia'
 import { bulk } from '../operations/bulk.ts'
-import type { Context } from '../operations/context.ts'
+import { type Context, locationOf } from '../operations/context.ts'
 import { create } from '../operations/create.ts'
 import { patch } from '../operations/patch.ts'
 import { read } from '../operations/read.ts'
 import { remove } from '../operations/remove.ts'
 import { replace } from '../operations/replace.ts'
 import { search, searchAll } from '../operations/search.ts'
+import { subjectOf } from '../operations/subject.ts'
+import { verify } from '../operations/verify.ts'
 import {
   resourceTypeDocument,
   resourceTypeDocuments,
@@ -72,7 +74,9 @@ export function createServer(wire: Wire) {
       route(server, wire, `${prefix}${endpoint}`, collection(name))
       route(server, wire, `${prefix}${endpoint}/.search`, dotSearch(name))
       route(server, wire, `${prefix}${endpoint}/:id`, resource(name))
+      route(server, wire, `${prefix}${endpoint}/:id/.verifyPassword`, verifyPassword(name))
     }
+    route(server, wire, `${prefix}/Me`, me)
     route(server, wire, `${prefix}/Bulk`, bulkRequests)
     route(server, wire, `${prefix}/ServiceProviderConfig`, discovery.serviceProviderConfig)
     route(server, wire, `${prefix}/ResourceTypes`, discovery.resourceTypes)
@@ -96,7 +100,7 @@ const collection = (name: string): Handlers => ({
 
 /** RFC 7644 section 3.4.3: a query whose parameters do not show in any log of addresses. */
 const dotSearch = (name?: string): Handlers => ({
-  isSearch: true,
+  needs: 'read',
   POST: async (ask) => {
     const type = name === undefined ? undefined : ask.typeNamed(name)
     return searchReply(ask, type, searchInBody(await readBody(ask.request)))
@@ -159,6 +163,36 @@ const resource = (name: string): Handlers => ({
   },
 })
 
+/** RFC 7644 section 3.11: another name of the resource that the credential is linked to. */
+const me: Handlers = {
+  GET: (ask) => asMyself('GET', ask),
+  PUT: (ask) => asMyself('PUT', ask),
+  PATCH: (ask) => asMyself('PATCH', ask),
+  DELETE: (ask) => asMyself('DELETE', ask),
+  POST: async () => {
+    throw ScimError.status(501, 'nobody registers here; users are created by POST to their type')
+  },
+}
+
+async function asMyself(method: 'GET' | 'PUT' | 'PATCH' | 'DELETE', ask: Ask): Promise<Response> {
+  const { type, id } = await subjectOf(ask.context.store, ask.context.user)
+  const handler = resource(type.name)[method]
+  if (!handler) throw new Error(`/Me has no ${method}`)
+  const reply = await handler({ ...ask, id })
+  // Section 3.11 wants it in every answer, those without a body included.
+  reply.headers.set('Location', locationOf(ask.context, type, id))
+  return reply
+}
+
+/** For the application, which cannot read passwords. A type without them has no such path. */
+const verifyPassword = (name: string): Handlers => ({
+  needs: 'verify',
+  POST: async (ask) => {
+    const type = ask.typeNamed(name)
+    return documentReply(await verify(ask.context, type, ask.id, await readBody(ask.request)))
+  },
+})
+
 /** RFC 7644 section 3.7. */
 const bulkRequests: Handlers = {
   POST: async (ask) => documentReply(await bulk(ask.context, await readBody(ask.request))),
@@ -207,15 +241,9 @@ async function revalidated(reply: Response, ifNoneMatch: string | undefined): Pr
 /** What stands between the address and the query. Of an odd Host header Bun makes no whole URL. */
 const pathOf = (url: string): string => /^(?:[a-z]+:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] ?? ''
 
-/**
- * Optional parts of the protocol that this server does not have, and versions of it, are told apart
- * from wrong paths.
- */
+/** Versions of the protocol that this server does not have are told apart from wrong paths. */
 function notThere(request: Request): ScimError {
   const path = pathOf(request.url)
-  if (/\/scim\/v2\/Me\/?$/.test(path)) {
-    return ScimError.status(501, `${path} is not supported`)
-  }
   const version = /^(?:\/t\/[^/]*)?\/scim\/(v\d+)(?:\/|$)/.exec(path)?.[1]
   if (version !== undefined && version !== 'v2') {
     return ScimError.of('invalidVers', `found the version ${version}, expected v2`)

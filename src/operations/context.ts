@@ -17,10 +17,20 @@ export interface Service {
   newId(): string
   /** A password to the text that is stored in its place. */
   hashPassword(password: string): Promise<string>
+  /** Whether a password is the one of a hash; without one it takes as long to say no. */
+  verifyPassword(password: string, hash: string | undefined): Promise<boolean>
   /** Seals a text for the client to bring back, bound to another text which is not in it. */
   seal(text: string, bound: string): string
   /** The text again, or undefined for what was not sealed here or was bound to something else. */
   open(sealed: string, bound: string): string | undefined
+}
+
+/** Limits how often something may fail. */
+export interface Attempts {
+  /** Takes one of the attempts at an id. @throws ScimError 429 when none is left */
+  take(id: string): void
+  /** Gives back an attempt that did not fail. */
+  giveBack(id: string): void
 }
 
 /** What one tenant sees, and how its requests are understood. */
@@ -34,6 +44,12 @@ export interface Context extends Service, TenantView {
   /** The tenant's base URL, without a slash at its end. */
   readonly baseUrl: string
   readonly origin: Origin
+  /** The id of the resource that `/Me` stands for to who asks. */
+  readonly user: string | undefined
+  /** Limits attempts at the password of one resource. */
+  readonly attempts: Attempts
+  /** Refuses what the credential may not do. @throws ScimError 403 */
+  requireAccess(verb: 'read' | 'write' | 'verify', id?: string): void
   /** Tenant, credential and what it may do, as no other credential has it. */
   readonly subject: string
   /** Keeps the store open for an answer that is read from it bit by bit; the result lets go. */

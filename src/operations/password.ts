@@ -7,6 +7,7 @@ import { ScimError } from '../scim/error.ts'
 import type { JsonValue } from '../scim/json.ts'
 import { PASSWORD_HASHES_MAX, PASSWORD_QUEUE_MAX, STRING_LENGTH_MAX } from '../scim/limits.ts'
 import type { Assignment } from '../scim/patch/assignment.ts'
+import { preparedPassword } from '../scim/precis.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
 import { isPassword } from '../scim/schema.ts'
@@ -15,15 +16,30 @@ import type { Service } from './context.ts'
 /** OWASP's recommendation for argon2id: 19 MiB, two passes, one lane. */
 const ARGON2ID = { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 } as const
 
+/** A hash of ARGON2ID's cost to compare with where there is none, so that time does not tell. */
+const DECOY =
+  '$argon2id$v=19$m=19456,t=2,p=1$JpLd+4+6oivO2vCYewo+/ex+cV+yEWBcshN855jPiJo$xLGRznlvLnsnz1j459BmjpWpy1l6Y1944l0kIpt/cdw'
+
 /**
- * A hasher that works at most PASSWORD_HASHES_MAX at a time, so that a first synchronisation does
- * not take all processors and memory.
+ * Hashes and verifies passwords, at most PASSWORD_HASHES_MAX at a time, so that neither a first
+ * synchronisation nor an attack takes all processors and memory.
  */
-export function passwordHasher(): Service['hashPassword'] {
+export function passwordHasher(): Pick<Service, 'hashPassword' | 'verifyPassword'> {
   let running = 0
   const waiting: (() => void)[] = []
 
-  return async function hashPassword(password) {
+  return {
+    hashPassword: (password) =>
+      inTurn(() => Bun.password.hash(requirePrepared(password), ARGON2ID)),
+    async verifyPassword(password, hash) {
+      // What cannot be a password is nobody's, at the cost of any other.
+      const prepared = preparedPassword(password) ?? '\0'
+      const isSame = await inTurn(() => Bun.password.verify(prepared, hash ?? DECOY))
+      return isSame && hash !== undefined
+    },
+  }
+
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (running >= PASSWORD_HASHES_MAX) {
       if (waiting.length >= PASSWORD_QUEUE_MAX) {
         const detail = `${PASSWORD_QUEUE_MAX} passwords wait to be hashed; try again later`
@@ -33,14 +49,20 @@ export function passwordHasher(): Service['hashPassword'] {
       await new Promise<void>((resolve) => waiting.push(resolve))
     } else running++
     try {
-      // RFC 8265 section 4.2 (OpaqueString) compares passwords in Normalization Form C.
-      return await Bun.password.hash(password.normalize('NFC'), ARGON2ID)
+      return await work()
     } finally {
       const next = waiting.shift()
       if (next) next()
       else running--
     }
   }
+}
+
+/** @throws ScimError invalidValue for a password that nobody could type in again */
+function requirePrepared(password: string): string {
+  const prepared = preparedPassword(password)
+  if (prepared !== undefined) return prepared
+  throw ScimError.of('invalidValue', 'password: found a control character or one not assigned')
 }
 
 /** The same document with a hash in place of its password. The document has been validated. */

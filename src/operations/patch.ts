@@ -22,6 +22,7 @@ export async function patch(
   ifMatch: string | undefined,
 ): Promise<Stored> {
   const { store, checks } = context
+  context.requireAccess('write', id)
   const { rules } = store
   const read = await inSlices(patchSteps(type, body, rules), context)
   const mentions = linkIdsOf(read)

@@ -5,7 +5,9 @@ import type { Stored } from '../store/store.ts'
 import { type Context, notFound } from './context.ts'
 
 /** @throws ScimError 404 for an id that no resource of this type has */
-export async function read({ store }: Context, type: ResourceType, id: string): Promise<Stored> {
+export async function read(context: Context, type: ResourceType, id: string): Promise<Stored> {
+  const { store } = context
+  context.requireAccess('read', id)
   const stored = await store.read(type, id)
   if (!stored) throw notFound(type, id)
   return stored

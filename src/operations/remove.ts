@@ -6,11 +6,13 @@ import { requireCurrent } from './decide.ts'
 
 /** Deletes a resource; whatever referred to it no longer does. */
 export async function remove(
-  { store, origin }: Context,
+  context: Context,
   type: ResourceType,
   id: string,
   ifMatch: string | undefined,
 ): Promise<void> {
+  const { store, origin } = context
+  context.requireAccess('write', id)
   await store.commit(
     [
       {

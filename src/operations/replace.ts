@@ -30,6 +30,7 @@ export async function replace(
   ifMatch: string | undefined,
 ): Promise<Stored> {
   const { store, checks } = context
+  context.requireAccess('write', id)
   const draft = await inSlices(draftSteps(type, body, store.rules), context)
   const known = requireCurrent(type, id, await store.read(type, id), ifMatch)
   // Checked before the transaction too, so that no password is hashed for a body that is refused.
@@ -88,9 +89,9 @@ function keptOf(
   isSaid = false,
   hasDefault = false,
 ): JsonValue {
-  const { mutability, multiValued, subAttributes } = attribute
+  const { mutability, multiValued, returned, subAttributes } = attribute
   if (is === undefined) {
-    const isKept = mutability === 'writeOnly' || hasDefault
+    const isKept = returned === 'never' || hasDefault
     if (mutability === 'immutable' || (isKept && !isSaid)) return was ?? null
   }
   if (multiValued || !isJsonObject(was)) return is ?? null

@@ -27,6 +27,7 @@ export async function search(
   type: ResourceType,
   request: SearchRequest,
 ): Promise<SearchResult> {
+  context.requireAccess('read')
   const filter = request.filter === undefined ? undefined : parseFilter(request.filter)
   const sort = readSort(type, request.sortBy, request.sortOrder)
   const { typed, ...query } = queryOf(context, type, filter, 'refuse')
@@ -46,6 +47,7 @@ export async function searchAll(
   types: readonly ResourceType[],
   request: SearchRequest,
 ): Promise<SearchResult> {
+  context.requireAccess('read')
   const filter = request.filter === undefined ? undefined : parseFilter(request.filter)
   const sorts = readSorts(types, request)
   const sort = [...(sorts?.values() ?? [])].find((one) => one !== undefined)

@@ -76,5 +76,14 @@ export const PASSWORD_HASHES_MAX = 2
 export const PASSWORD_QUEUE_MAX = 1000
 /** How long write transactions that came together may hold the event loop, the last one apart. */
 export const TRANSACTION_MS = 6
+/** Attempts at a user's password that may fail at once, and in VERIFY_PERIOD_S seconds. */
+export const VERIFY_ATTEMPTS_MAX = 10
+export const VERIFY_PERIOD_S = 300
+/** Requests of one credential in a second, unless a setting says otherwise; twice that at once. */
+export const RATE_PER_SECOND_DEFAULT = 2000
+/** Failed attempts to sign in from one address in a second; ten times that at once. */
+export const SIGN_INS_PER_SECOND = 10
+/** Credentials, addresses or users for whom a rate is remembered. */
+export const RATE_KEYS_MAX = 10_000
 /** How long a slice of long work may hold the event loop. */
 export const SLICE_MS = 4

@@ -41,7 +41,9 @@ export function namesIn(parameters: readonly string[]): string[] {
 /** Names that are asked for or excluded: whole attributes, sub-attributes, whole extensions. */
 interface Named {
   readonly extensions: Set<string>
-  readonly attributes: Map<string, true | Set<string>>
+  readonly attributes: Set<string>
+  /** Lower-case names of sub-attributes that are named themselves, by their attribute. */
+  readonly subs: Map<string, Set<string>>
 }
 
 /**
@@ -63,17 +65,23 @@ export function readProjection(type: ResourceType, request: ProjectionRequest): 
   return { isDefault, shown }
 
   function shown(attribute: Attribute, extension: string | undefined): Shown {
-    if (attribute.returned === 'never') return false
-    if (attribute.returned === 'always') return true
+    const { returned } = attribute
+    if (returned === 'never') return false
     const key = keyOf(attribute, extension)
-    const named = only?.extensions.has(extension ?? '') ? true : only?.attributes.get(key)
-    if (only) return named ?? alwaysSubs(attribute)
-    if (attribute.returned === 'request') return false
+    if (only) {
+      const subs = only.subs.get(key)
+      const isWhole =
+        returned === 'always' || only.extensions.has(extension ?? '') || only.attributes.has(key)
+      if (isWhole) return subs ? withDefaultSubs(attribute, subs) : true
+      return subs ?? (returned === 'request' ? false : alwaysSubs(attribute))
+    }
+    if (returned === 'always') return true
+    if (returned === 'request') return false
     if (!without) return true
-    if (without.extensions.has(extension ?? '')) return alwaysSubs(attribute)
-    const excluded = without.attributes.get(key)
-    if (excluded === undefined) return true
-    return excluded === true ? alwaysSubs(attribute) : remaining(attribute, excluded)
+    if (without.extensions.has(extension ?? '') || without.attributes.has(key))
+      return alwaysSubs(attribute)
+    const excluded = without.subs.get(key)
+    return excluded === undefined ? true : remaining(attribute, excluded)
   }
 }
 
@@ -86,6 +94,10 @@ function alwaysSubs(attribute: Attribute): Shown {
   return always.length === 0 ? false : new Set(always.map((sub) => sub.name.toLowerCase()))
 }
 
+/** A whole attribute, and those of its sub-attributes that are shown only where they are named. */
+const withDefaultSubs = (attribute: Attribute, named: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set([...remaining(attribute, new Set()), ...named])
+
 function remaining(attribute: Attribute, excluded: ReadonlySet<string>): ReadonlySet<string> {
   const subs = attribute.subAttributes.filter(
     (sub) =>
@@ -96,7 +108,7 @@ function remaining(attribute: Attribute, excluded: ReadonlySet<string>): Readonl
 }
 
 function namedIn(type: ResourceType, names: readonly string[]): Named {
-  const named: Named = { extensions: new Set(), attributes: new Map() }
+  const named: Named = { extensions: new Set(), attributes: new Set(), subs: new Map() }
   for (const name of names) {
     const path = type.resolve(name)
     if (!path) continue
@@ -105,11 +117,8 @@ function namedIn(type: ResourceType, names: readonly string[]): Named {
       continue
     }
     const key = keyOf(path.attribute, path.extension?.id)
-    const present = named.attributes.get(key)
-    if (!path.sub) named.attributes.set(key, true)
-    else if (present !== true) {
-      named.attributes.set(key, (present ?? new Set()).add(path.sub.name.toLowerCase()))
-    }
+    if (!path.sub) named.attributes.add(key)
+    else named.subs.set(key, (named.subs.get(key) ?? new Set()).add(path.sub.name.toLowerCase()))
   }
   return named
 }

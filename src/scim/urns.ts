@@ -1,6 +1,8 @@
-/** The URNs that RFC 7643 and RFC 7644 assign to schemas and messages. */
+/** The URNs of schemas and messages: those of RFC 7643 and RFC 7644, and our own. */
 
 const MESSAGES = 'urn:ietf:params:scim:api:messages:2.0:'
+/** Messages that no RFC has. */
+const OWN = 'urn:scimd:api:messages:2.0:'
 const CORE = 'urn:ietf:params:scim:schemas:core:2.0:'
 
 export const URN = {
@@ -10,6 +12,8 @@ export const URN = {
   bulkResponse: `${MESSAGES}BulkResponse`,
   patchOp: `${MESSAGES}PatchOp`,
   error: `${MESSAGES}Error`,
+  verifyPassword: `${OWN}VerifyPassword`,
+  verifyPasswordResponse: `${OWN}VerifyPasswordResponse`,
   schema: `${CORE}Schema`,
   resourceType: `${CORE}ResourceType`,
   serviceProviderConfig: `${CORE}ServiceProviderConfig`,

@@ -1,6 +1,4 @@
-/** The port to what belongs to the server as a whole: tenants and credentials. Types only. */
-
-export type Scope = 'read' | 'write'
+/** The port to what belongs to the server as a whole: tenants, credentials and keys. Types only. */
 
 /** A bearer token as it is kept: never the token itself. Times are milliseconds since 1970. */
 export interface Credential {
@@ -8,7 +6,10 @@ export interface Credential {
   readonly prefix: string
   readonly name: string
   readonly tenant: string
-  readonly scope: Scope
+  /** Names of scopes with a space between them, as in RFC 6749 section 3.3. */
+  readonly scope: string
+  /** The id of the resource that `/Me` stands for, usually a user. */
+  readonly user?: string | undefined
   /** SHA-256 of the whole token, in hex. */
   readonly hash: string
   readonly created: number

@@ -132,7 +132,8 @@ test('the right prefix with another secret, and the right secret with another pr
     id: one.credential.prefix,
     name: 'entra',
     tenant: 'default',
-    scope: 'write',
+    scopes: new Set(['write']),
+    user: undefined,
   })
   expect([mixed, flipped, rest.join('_'), prefix ?? '', ''].map((t) => check(t, 2000))).toEqual(
     new Array<undefined>(5).fill(undefined),

@@ -395,7 +395,7 @@ async function ask(
 }
 
 async function startScimd(): Promise<{ port: number; pid: number }> {
-  const words = ['serve', '--data', data, '--listen', '127.0.0.1:0']
+  const words = ['serve', '--data', data, '--listen', '127.0.0.1:0', '--rate-limit', '0']
   return startProcess([EXECUTABLE, ...words], /scimd listening on http:\/\/127\.0\.0\.1:(\d+)/)
 }
 

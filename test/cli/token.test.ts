@@ -16,6 +16,8 @@ const ada = { userName: 'ada' }
 interface Listed {
   readonly prefix: string
   readonly name: string
+  readonly scope: string
+  readonly user: string | null
   readonly 'last used': string | null
   readonly state: string
 }
@@ -95,6 +97,32 @@ describe.each(TARGETS)('from %s', (target) => {
     expect(after.body.Resources.map((one: typeof ada) => one.userName)).toEqual(['ada'])
   })
 
+  test('a token made for a user stands for that user [R7644-3.11-03] [R7644-3.11-04]', async () => {
+    using place = temporary()
+    await using server = await serving(target, { ...place, env: { SCIMD_TOKEN: TOKEN } })
+    const { body: user } = await server.request('POST', '/Users', TOKEN, ada)
+    const token = await create(place.cwd, '--name', 'ada', '--user', user.id)
+    const reading = await create(
+      place.cwd,
+      '--name',
+      'b',
+      '--user',
+      user.id,
+      '--scope',
+      'verify,read',
+    )
+    for (const one of [token, reading])
+      expect((await server.request('GET', '/Me', one)).body).toEqual(user)
+    expect((await server.request('GET', '/Users', token)).status).toBe(403)
+    expect((await server.request('DELETE', '/Me', reading)).status).toBe(403)
+    expect((await server.request('GET', '/Me', TOKEN)).status).toBe(501)
+    const listed = await list(place.cwd)
+    expect(listed.map(({ name, scope, user }) => [name, scope, user])).toEqual([
+      ['ada', 'me', user.id],
+      ['b', 'read verify', user.id],
+    ])
+  })
+
   test('neither tokens nor passwords are in the data directory or the logs in clear [R7643-9-01] [R7644-7-05]', async () => {
     using place = temporary()
     await using server = await serving(target, place)
@@ -128,6 +156,28 @@ describe.each(TARGETS)('from %s', (target) => {
     const listed = await printed(target, ['token', 'list', '--json'], place)
     for (const secret of hidden) expect(listed).not.toContain(secret.replace(/^scimd_.{12}_/, ''))
     expect(listed).not.toMatch(/hash|[0-9a-f]{64}/)
+  })
+
+  test('a token is 256 bits that nobody can guess, for as long as it was made for [R7644-7-02]', async () => {
+    using place = temporary()
+    await using server = await serving(target, { ...place, env: { SCIMD_TOKEN: TOKEN } })
+    const words = (name: string) => ['token', 'create', '--name', name, '--expires', '1h']
+    const tokens: string[] = []
+    for (const name of ['a', 'b', 'c'])
+      tokens.push((await printed(target, words(name), place)).trim())
+    const secrets = tokens.map((token) => token.split('_').slice(2).join('_'))
+    expect(new Set(secrets).size).toBe(3)
+    for (const secret of secrets) expect(Buffer.from(secret, 'base64url')).toHaveLength(32)
+
+    const control = openLmdbControl(join(place.cwd, 'data/control.mdb'))
+    const made = { tenant: 'default', scope: 'write', created: Date.now() } as const
+    const old = await mintToken(control, { ...made, name: 'old', expires: Date.now() - 1 })
+    await control.close()
+    for (const token of tokens)
+      expect((await server.request('GET', '/Users', token)).status).toBe(200)
+    const refused = await server.request('GET', '/Users', old.token)
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('www-authenticate')).toContain('error="invalid_token"')
   })
 
   test('a tenant is served from the moment it is made', async () => {

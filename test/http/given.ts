@@ -4,6 +4,9 @@
  */
 
 import { afterAll, beforeAll, expect } from 'bun:test'
+import { join } from 'node:path'
+import { mintToken, type NewToken } from '../../src/auth/bearer.ts'
+import { openLmdbControl } from '../../src/store/lmdb-control.ts'
 import type { JournalEntry } from '../../src/store/store.ts'
 import { type Reply, startTestServer, type TestOptions, type TestServer } from '../harness.ts'
 
@@ -55,6 +58,20 @@ export interface Scim {
   fresh(prefix?: string): string
   /** Stops the server: the journal has to hold each change that it told of, and nothing else. */
   expectJournalOfChanges(): Promise<readonly JournalEntry[]>
+}
+
+/** Makes a token beside the running server. */
+export async function tokenOf(
+  { data }: TestServer,
+  wanted: Partial<NewToken> = {},
+): Promise<string> {
+  const control = openLmdbControl(join(data, 'control.mdb'))
+  const { tenant = 'default' } = wanted
+  if (tenant !== 'default') await control.addTenant({ name: tenant, created: 0 })
+  const plain = { name: 'test', tenant, scope: 'write', created: 0, expires: undefined }
+  const { token } = await mintToken(control, { ...plain, ...wanted })
+  await control.close()
+  return token
 }
 
 /** Starts a server before the tests of this describe, and stops it after them. */

@@ -252,6 +252,19 @@ for (const target of TARGETS) {
       expect((await scim.request('POST', '/Users/', body)).status).toBe(201)
     })
 
+    test('[R7644-3.12-18] no request is sent elsewhere, so none loses its method or body', async () => {
+      const { id } = await scim.user()
+      const paths = ['', '/', '/Users', '/Users/', `/Users/${id}`, `/Users/${id}/`, '/Users/nope']
+      const others = ['/users', '//Users', '/Me', '/Bulk', '/Schemas/', '/.search', '/Nope']
+      for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+        for (const path of [...paths, ...others]) {
+          const reply = await raw(method, path, { 'Content-Type': SCIM_JSON }, '{}')
+          expect([method, path, Math.floor(reply.status / 100)]).not.toEqual([method, path, 3])
+          if (reply.status >= 400) expect(reply.headers['location']).toBeUndefined()
+        }
+      }
+    })
+
     test('a fault of a client never becomes one of the server', async () => {
       expect(scim.server().errors()).not.toInclude('fault of the server')
     })

@@ -195,6 +195,16 @@ test('[R7643-7-13] without either, what is returned never or on request is not s
   })
 })
 
+test('[R7643-7-11] [R7643-7-13] what is shown on request is shown beside its whole attribute', () => {
+  const box = { value: 'v', asked: 'a', kept: 'k' }
+  const shown = (attributes: string) => shownOf(widgetTypeOf, WIDGET_1, { attributes })
+  expect(shown('box,box.asked')).toMatchObject({ box })
+  expect(shown('box.asked,BOX')).toEqual(shown('box,box.asked'))
+  expect(shown(`${EXTRA},${EXTRA}:box.asked`)).toMatchObject({ [EXTRA]: { mark: 'm', box } })
+  expect(shown('box')).toMatchObject({ box: { value: 'v', kept: 'k' } })
+  expect(shown('box')['box']).not.toHaveProperty('asked')
+})
+
 test('the stored text is the default answer only where nothing below the top is kept back', () => {
   expect([isPlain(userTypeOf), isPlain(groupTypeOf), isPlain(widgetTypeOf)]).toEqual([
     true,
@@ -247,6 +257,17 @@ describe.each(TYPES.map((type) => [type.name, type] as const))(
       )
     })
 
+    test('[R7644-3.4.2.5-11] it is what a plain reading of each name shows', () => {
+      fc.assert(
+        fc.property(storedDocument(type), request, (document, asked) => {
+          const resource: JsonObject = { ...document, id: 'id-1' }
+          const answer = project(type, resource, readProjection(type, asked))
+          expect(answer).toEqual(plainlyShown(type, resource, asked))
+        }),
+        { seed: SEED, numRuns: 1500 },
+      )
+    })
+
     test('what is shown is part of what there is, and is there always if it is to be', () => {
       fc.assert(
         fc.property(storedDocument(type), request, (document, asked) => {
@@ -264,6 +285,73 @@ describe.each(TYPES.map((type) => [type.name, type] as const))(
     })
   },
 )
+
+interface Asked {
+  readonly attributes: readonly string[]
+  readonly excludedAttributes: readonly string[]
+}
+
+/** RFC 7643 section 7 and RFC 7644 section 3.9, asked anew for each value. */
+function plainlyShown(type: ResourceType, resource: JsonObject, asked: Asked): JsonObject {
+  const isNamed = (list: readonly string[], urn: string, name: string) => {
+    const full = [`${urn}:${name}`, ...(urn === type.schema.id ? [name] : [])]
+    return list.some((one) => full.some((text) => text.toLowerCase() === one.toLowerCase()))
+  }
+  const { attributes: only, excludedAttributes: without } = asked
+
+  function isShown(urn: string, attribute: Attribute, sub: Attribute | undefined): boolean {
+    const { name, returned } = attribute
+    const path = `${name}.${sub?.name}`
+    const inUrn = (list: readonly string[]) =>
+      urn !== type.schema.id && list.some((one) => one.toLowerCase() === urn.toLowerCase())
+    const isIn = (list: readonly string[]) => isNamed(list, urn, name) || inUrn(list)
+    if (returned === 'never' || sub?.returned === 'never') return false
+    if (sub && isNamed(only, urn, path)) return true
+    const isWhole = returned === 'always' || isIn(only)
+    if (returned === 'request' && !isWhole) return false
+    if (sub?.returned === 'always') return true
+    if (sub?.returned === 'request') return false
+    if (only.length > 0 || returned === 'always') return isWhole
+    return !isIn(without) && !(sub && isNamed(without, urn, path))
+  }
+
+  function part(urn: string, attribute: Attribute, value: JsonValue): JsonValue | undefined {
+    if (attribute.subAttributes.length === 0)
+      return isShown(urn, attribute, undefined) ? value : undefined
+    if (Array.isArray(value)) {
+      const elements = value.flatMap((element) => part(urn, attribute, element) ?? [])
+      return elements.length > 0 ? elements : undefined
+    }
+    return assigned(value as JsonObject, (name, held) => {
+      const sub = attribute.subs.get(name.toLowerCase())
+      return sub && isShown(urn, attribute, sub) ? held : undefined
+    })
+  }
+
+  return (
+    assigned(resource, (name, value) => {
+      const attribute = type.attributes.get(name.toLowerCase())
+      if (attribute) return part(type.schema.id, attribute, value)
+      const schema = type.extensions.find((candidate) => candidate.schema.id === name)?.schema
+      return assigned(value as JsonObject, (key, held) => {
+        const member = schema?.byName.get(key.toLowerCase())
+        return member && part(name, member, held)
+      })
+    }) ?? {}
+  )
+}
+
+/** An object of the members that are something, or undefined when there are none. */
+function assigned(
+  object: JsonObject,
+  pick: (name: string, value: JsonValue) => JsonValue | undefined,
+): JsonObject | undefined {
+  const picked = Object.entries(object).flatMap(([name, value]) => {
+    const held = pick(name, value)
+    return held === undefined ? [] : [[name, held] as const]
+  })
+  return picked.length > 0 ? Object.fromEntries(picked) : undefined
+}
 
 /** Every attribute and sub-attribute that has a value, with the value. */
 function* shownIn(type: ResourceType, resource: JsonObject): Generator<[Attribute, JsonValue]> {

@@ -305,6 +305,9 @@ describe.each(TYPES.map((type) => [type.name, type] as const))(
             return JSON.stringify(rest)
           }
           const unselected = elementsIn(document).filter((element) => !selection.matches(element))
+          // An element that is made from the filter may repeat one of them, and be one with it.
+          const isMade = given['op'] === 'add' && unselected.length === elementsIn(document).length
+          if (isMade && /\b(?:value|type) eq/i.test(pathsIn(given))) return
           const left = elementsIn(result.document).map(plain)
           for (const element of unselected.map(plain)) {
             const at = left.indexOf(element)

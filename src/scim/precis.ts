@@ -1,4 +1,4 @@
-/** Tells which character of a name by which somebody signs in cannot be part of one. */
+/** What user names and passwords are made of: PRECIS, RFC 8264 and RFC 8265. */
 
 /**
  * Controls, surrogates, private use, and code points that mean no character: not assigned, or
@@ -11,4 +11,14 @@ const DISALLOWED = /[\p{Cc}\p{Cs}\p{Co}\p{Cn}]/u
 export function disallowedIn(text: string): string | undefined {
   const code = DISALLOWED.exec(text)?.[0].codePointAt(0)
   return code === undefined ? undefined : `U+${code.toString(16).toUpperCase().padStart(4, '0')}`
+}
+
+/**
+ * A password as it is compared: other spaces than U+0020 become that one, then Normalization Form
+ * C; undefined for one that is empty or holds a disallowed character. OpaqueString, RFC 8265
+ * section 4.2.
+ */
+export function preparedPassword(text: string): string | undefined {
+  if (text === '' || DISALLOWED.test(text)) return undefined
+  return text.replace(/\p{Zs}/gu, ' ').normalize('NFC')
 }

@@ -1,0 +1,9 @@
+/** Requirements that this server has no place for: the only ones that need no proof. */
+
+import type { Exceptions } from './proofs.ts'
+
+export const NOT_APPLICABLE: Exceptions = {
+  'R9865-2-16':
+    'is a MAY for servers that page by cursor alone; here paging by index is the default',
+  'PROF-13': 'is for an authorization server: there is no token endpoint, tokens are made by hand',
+}

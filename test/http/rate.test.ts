@@ -1,0 +1,84 @@
+/** How often a credential may ask, and an address fail to sign in. */
+
+import { describe, expect, test } from 'bun:test'
+import { RATE_PER_SECOND_DEFAULT, SIGN_INS_PER_SECOND } from '../../src/scim/limits.ts'
+import { type Reply, send, startTestServer, TARGETS } from '../harness.ts'
+import { expectError, tokenOf, USER } from './given.ts'
+
+const withToken = (token: string) => ({ Authorization: `Bearer ${token}` })
+
+function expectTooMany(reply: Reply): void {
+  expectError(reply, 429)
+  expect(reply.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
+}
+
+for (const target of TARGETS) {
+  describe(`rates (${target})`, () => {
+    test('[R7644-3.12-17] past its rate a credential is told when to come again, and no other one', async () => {
+      await using server = await startTestServer({ target, flags: { rateLimit: '1' } })
+      const other = await tokenOf(server)
+      const create = (name: string) =>
+        server.request('POST', '/Users', { schemas: [USER], userName: name })
+      // The burst is twice the rate; the executable's clock may give one more in the meantime.
+      const replies = [await create('a'), await create('b')]
+      expect(replies.map(({ status }) => status)).toEqual([201, 201])
+      const more: Reply[] = []
+      for (const name of ['c', 'd', 'e', 'f']) more.push(await create(name))
+      const refused = more.filter(({ status }) => status === 429)
+      expect(refused.length).toBeGreaterThanOrEqual(3)
+      for (const reply of refused) expectTooMany(reply)
+      const users = `${server.url}/Users?count=0`
+      const { status, body } = await send(users, 'GET', undefined, withToken(other))
+      expect(status).toBe(200)
+      expect(body.totalResults).toBe(2 + more.length - refused.length)
+      if (target === 'executable') return
+      server.passTime(1000)
+      expect((await create('g')).status).toBe(201)
+      expectTooMany(await create('h'))
+    })
+
+    test('visitors share the rate of their address, and leave that of credentials alone', async () => {
+      await using server = await startTestServer({ target, flags: { rateLimit: '1' } })
+      const visit = () =>
+        send(`${server.url}/ServiceProviderConfig`, 'GET', undefined, { Authorization: undefined })
+      const replies: Reply[] = []
+      for (let count = 0; count < 6; count++) replies.push(await visit())
+      expect(replies.slice(0, 2).map(({ status }) => status)).toEqual([200, 200])
+      expect(replies.filter(({ status }) => status === 429).length).toBeGreaterThanOrEqual(3)
+      expect((await server.request('GET', '/Users')).status).toBe(200)
+    })
+
+    test('who fails to sign in too often is told so, while good credentials are taken', async () => {
+      await using server = await startTestServer({ target, flags: { rateLimit: '100000' } })
+      const fail = () => send(`${server.url}/Users`, 'GET', undefined, withToken('wrong'))
+      const replies: Reply[] = []
+      for (let count = 0; count < SIGN_INS_PER_SECOND * 10 * 3; count++) replies.push(await fail())
+      expect(replies.slice(0, SIGN_INS_PER_SECOND * 10).map(({ status }) => status)).toEqual(
+        new Array(SIGN_INS_PER_SECOND * 10).fill(401),
+      )
+      const refused = replies.filter(({ status }) => status === 429)
+      expect(refused.length).toBeGreaterThan(0)
+      for (const reply of refused) expectTooMany(reply)
+      expect((await server.request('GET', '/Users')).status).toBe(200)
+    })
+
+    test('[PROF-17] without a setting, far more than 25 requests in a second are answered', async () => {
+      const rateLimit = String(RATE_PER_SECOND_DEFAULT)
+      await using server = await startTestServer({ target, flags: { rateLimit } })
+      const replies = await Promise.all(
+        Array.from({ length: 500 }, () => server.request('GET', '/Users?count=0')),
+      )
+      expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]))
+      const { body } = await server.request('GET', '/ServiceProviderConfig')
+      expect(body.bulk.supported).toBe(true)
+    })
+
+    test('a rate of 0 is none', async () => {
+      await using server = await startTestServer({ target, flags: { rateLimit: '0' } })
+      const replies = await Promise.all(
+        Array.from({ length: 300 }, () => server.request('GET', '/Users?count=0')),
+      )
+      expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]))
+    })
+  })
+}
