@@ -65,10 +65,14 @@ export async function listReply(
   const pause = slicer(context.signal)
   for (const [index, stored] of page.entries()) {
     await pause()
-    if (index > 0) pieces.push(',')
     const resource = await represent(context, stored, projectionOf(stored.type))
+    if (index > 0) resource.unshift(',')
+    if (resource.every(isKnown)) {
+      // Within the slice: all of a long page at once would take long.
+      pieces.push(Buffer.concat(resource.map(bytesOf)))
+      continue
+    }
     pieces.push(...resource)
-    if (resource.every(isKnown)) continue
     // One long list of members is held at a time: what comes after it is read when it is sent.
     pieces.push(remaining(context, page.slice(index + 1), projectionOf))
     break
@@ -126,12 +130,20 @@ export function errorReply(error: ScimError): Response {
 
 const encoder = new TextEncoder()
 
-/** Bytes when all is known, else a stream that reads the store as the client reads it. */
+/** A longer answer is sent piece by piece, so that it is not in memory twice. */
+const WHOLE_LENGTH_MAX = 4 * 1024 * 1024
+
+/**
+ * Bytes when all is known and not very long, else a stream that reads the store as the client reads
+ * it.
+ */
 function bodyOf(
   context: Context,
   pieces: readonly Piece[],
 ): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
   if (!pieces.every(isKnown)) return streamOf(context, pieces)
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  if (length > WHOLE_LENGTH_MAX) return streamOf(context, pieces)
   return Buffer.concat(pieces.map(bytesOf))
 }
 
