@@ -92,11 +92,14 @@ function tick(): void {
 }
 
 await fill(data)
-const { url } = await start(readConfig({ data, listen: '127.0.0.1:0', 'rate-limit': '0' }, { SCIMD_TOKEN: token }), {
-  log: (level, message, facts) => console.error(level, message, facts),
-  now: Date.now,
-  newId: () => Bun.randomUUIDv7(),
-})
+const { url } = await start(
+  readConfig({ data, listen: '127.0.0.1:0', rateLimit: '0' }, { SCIMD_TOKEN: token }),
+  {
+    log: (level, message, facts) => console.error(level, message, facts),
+    now: Date.now,
+    newId: () => Bun.randomUUIDv7(),
+  },
+)
 setInterval(tick, 1)
 process.on('message', (message) => {
   if (message === 'begin') {
