@@ -67,11 +67,13 @@ function requirePlain(contentEncoding: string | null): void {
 
 /**
  * A declared length is believed as a reason to refuse; what really arrives is counted all the same.
+ * Of a long body no more is counted than has arrived: whoever only announces bodies, or sends them
+ * slowly, takes no room from others.
  */
 async function readBytes(request: Request): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? Number.NaN)
   if (declared > BODY_BYTES_MAX) throw tooLarge(declared)
-  if (declared <= BODY_BYTES_MAX) {
+  if (declared <= SHORT_BYTES_MAX) {
     take(request, declared)
     return new Uint8Array(await request.arrayBuffer())
   }

@@ -146,7 +146,13 @@ async function exchange(
     if (!handlers.isPublic && !mayAtAll(actor, verb)) throw forbidden(actor, verb)
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
     if (!lease && !handlers.isPublic) throw unauthorized(true)
-    if (lease && actor.scopes.has('me')) await requireActive(lease.store, actor.user ?? '')
+    if (lease && actor.user !== undefined) {
+      await requireActive(
+        lease.store,
+        actor.user,
+        actor.scopes.size === 1 && actor.scopes.has('me'),
+      )
+    }
     return await handler(askOf(wire, raw, actor, tenant, lease, requestId))
   } catch (error) {
     return faultReply(wire, error, requestId)

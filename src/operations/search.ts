@@ -11,6 +11,7 @@ import type { AttributePath, ResourceType } from '../scim/registry.ts'
 import type { SearchRequest } from '../scim/search-request.ts'
 import { comparePositions, type Position, readSort, type Sort } from '../scim/sort.ts'
 import { isReference, type JsonObject } from '../scim/value.ts'
+import { slicer, sortInSlices } from '../store/slices.ts'
 import type { Found, Predicate, Stored } from '../store/store.ts'
 import type { Context } from './context.ts'
 import { type Match, type Pager, readPager, type SearchResult } from './page.ts'
@@ -107,10 +108,12 @@ async function inOneOrder(
     const count = skip + pager.count
     const found = await context.store.search({ ...query, sort: own, skip: 0, after, count })
     total += found.total
-    page.push(...matchesOf(found))
+    // Deep pages are made of more matches than a call may have arguments.
+    for (const match of matchesOf(found)) page.push(match)
   }
-  page.sort((a, b) => comparePositions(sort, a.position, b.position))
-  return pager.result(mark?.total ?? total, page.slice(skip, skip + pager.count))
+  const compare = (a: Match, b: Match) => comparePositions(sort, a.position, b.position)
+  const ordered = await sortInSlices(page, compare, slicer(context.signal))
+  return pager.result(mark?.total ?? total, ordered.slice(skip, skip + pager.count))
 }
 
 const BEFORE_ALL: Position = { key: undefined, handle: -1 }

@@ -18,10 +18,16 @@ export async function subjectOf(store: Store, user: string | undefined): Promise
   throw ScimError.status(404, `the resource ${user} of this credential is gone`)
 }
 
-/** Nobody acts, or activates again, who was suspended. @throws ScimError 403 */
-export async function requireActive(store: Store, user: string): Promise<void> {
+/**
+ * Nobody acts, or activates again, who was suspended; nor who is deleted, whatever else the
+ * credential may do. One that reaches nothing but its resource is told by 404 that it is gone.
+ *
+ * @throws ScimError 403
+ */
+export async function requireActive(store: Store, user: string, isAlone: boolean): Promise<void> {
   const header = await store.find(user)
   const stored = header && (await store.read(header.type, user))
+  if (!stored && !isAlone) throw ScimError.status(403, 'the user of this credential is gone')
   if (stored && documentOf(stored.text, new Uint8Array(0))['active'] === false) {
     throw ScimError.status(403, 'the user of this credential is not active')
   }

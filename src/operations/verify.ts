@@ -8,6 +8,7 @@ import type { ResourceType } from '../scim/registry.ts'
 import { isPassword } from '../scim/schema.ts'
 import { URN } from '../scim/urns.ts'
 import { isJsonObject, type JsonObject, memberOf, shown } from '../scim/value.ts'
+import type { Stored } from '../store/store.ts'
 import { type Context, notFound } from './context.ts'
 
 /**
@@ -31,20 +32,37 @@ export async function verify(
   const stored = await context.store.read(type, id)
   if (!stored) throw notFound(type, id)
   context.attempts.take(id)
-  const document = documentOf(stored.text, stored.hidden)
-  const hash = document[attribute.name]
+  const hash = documentOf(stored.text, stored.hidden)[attribute.name]
   let isWrong = false
   try {
     const isSame = await context.verifyPassword(
       password,
       typeof hash === 'string' ? hash : undefined,
     )
-    isWrong = !isSame || document['active'] === false
+    isWrong = !isSame || !(await isStill(context, stored, attribute.name, hash))
   } finally {
     // What could not be tried has not failed.
     if (!isWrong) context.attempts.giveBack(id)
   }
   return { schemas: [URN.verifyPasswordResponse], verified: !isWrong }
+}
+
+/**
+ * Whether the hash is that of an active user now: passwords wait to be hashed, and whoever was
+ * deleted, suspended or given another password meanwhile does not sign in with this one.
+ *
+ * @throws ScimError 404
+ */
+async function isStill(
+  context: Context,
+  { type, id }: Stored,
+  name: string,
+  hash: JsonValue | undefined,
+): Promise<boolean> {
+  const stored = await context.store.read(type, id)
+  if (!stored) throw notFound(type, id)
+  const document = documentOf(stored.text, stored.hidden)
+  return document[name] === hash && document['active'] !== false
 }
 
 function passwordIn(body: JsonValue): string {

@@ -25,6 +25,8 @@ import type { Found, Query, Stored } from './store.ts'
 const ESTIMATE_COUNT_MAX = 1000
 /** Keys that are read in one go. */
 const BATCH_COUNT = 1000
+/** Keys that are passed over in one go, without being read. */
+const SKIP_COUNT = 10_000
 
 /** Finds what a query asks for. Without a sort, matches come in the order of their creation. */
 export async function search(file: TenantFile, query: Query): Promise<Found> {
@@ -32,9 +34,9 @@ export async function search(file: TenantFile, query: Query): Promise<Found> {
   const plan = narrowest(file, type, query.plan)
   const pause = slicer(query.signal)
   if (query.sort) return sorted(file, type, plan, query.sort, query, pause)
-  if (plan.kind === 'all' && !query.matches) return pageOfAll(type, query)
+  if (plan.kind === 'all' && !query.matches) return pageOfAll(type, query, pause)
   if (plan.kind === 'range' && !query.matches && isOneValue(plan))
-    return pageOfValue(type, plan, query)
+    return pageOfValue(type, plan, query, pause)
   const handle = query.after?.position.handle
   if (plan.kind === 'all') return filtered(type, unsorted(allHandles(type, pause, handle)), query)
   const handles = await gather(file, type, plan, pause)
@@ -150,34 +152,93 @@ function boundsOf(range: Range): { start: Buffer; end: Buffer } {
   }
 }
 
-const allRange = { start: 0, end: HANDLE_MAX }
-
-function pageOfAll(type: TypeFile, { skip, after, count: limit }: Query): Found {
-  const total = entryCountOf(type.records)
-  if (limit === 0 || skip >= total) return { total, page: [], positions: [] }
-  const start = after ? after.position.handle + 1 : allRange.start
-  const range = type.records.getRange({ ...allRange, start, offset: skip, limit })
-  const page = [...range].map(({ key, value }) => decodeRecord(Buffer.from(value), type.type, key))
+async function pageOfAll(
+  type: TypeFile,
+  { skip, after, count: limit }: Query,
+  pause: Pause,
+): Promise<Found> {
+  const { records } = type
+  const total = entryCountOf(records)
+  const page: Stored[] = []
+  if (limit === 0 || skip >= total) return { total, page, positions: [] }
+  const end = HANDLE_MAX
+  let start = await keyAt(
+    records,
+    { start: after ? after.position.handle + 1 : 0, end },
+    skip,
+    pause,
+  )
+  // A query over all types may look behind many pages of one type.
+  while (start !== undefined && page.length < limit) {
+    const batch = { start, end, limit: Math.min(limit - page.length, BATCH_COUNT) }
+    start = undefined
+    for (const { key, value } of records.getRange(batch)) {
+      page.push(decodeRecord(Buffer.from(value), type.type, key))
+      start = key + 1
+    }
+    await pause()
+  }
   return { total, page, positions: page.map(inOrderOfCreation) }
 }
 
 const inOrderOfCreation = ({ handle }: Stored): Position => ({ key: undefined, handle })
 
 /** All entries of one value: the index itself counts them, and holds them in the right order. */
-function pageOfValue(type: TypeFile, plan: Range, { skip, after, count: limit }: Query): Found {
+async function pageOfValue(
+  type: TypeFile,
+  plan: Range,
+  { skip, after, count: limit }: Query,
+  pause: Pause,
+): Promise<Found> {
   const index = indexOf(type, plan)
   if (!index) throw new Error(`a plan names ${plan.path.text}, which has no index`)
+  const { entries } = index
   const bounds = boundsOf(plan)
-  const start = after ? entryKey(bounds.start, after.position.handle + 1) : bounds.start
-  // LMDB counts an offset in 32 bits; there are never more handles than that.
+  const from = after ? entryKey(bounds.start, after.position.handle + 1) : bounds.start
   const isBeyond = limit === 0 || skip > HANDLE_MAX
-  const keys = isBeyond
-    ? []
-    : [...index.entries.getKeys({ ...bounds, start, offset: skip, limit })].map(handleOf)
+  const start = isBeyond ? undefined : await keyAt(entries, { ...bounds, start: from }, skip, pause)
+  const keys = start ? [...entries.getKeys({ ...bounds, start, limit })].map(handleOf) : []
   const isWhole = skip === 0 && !after && keys.length < limit
-  const total = isWhole ? keys.length : index.entries.getKeysCount({ ...bounds })
+  const total = isWhole ? keys.length : await keyCountOf(entries, bounds, pause)
   const page = keys.flatMap((handle) => recordOf(type, handle) ?? [])
   return { total, page, positions: page.map(inOrderOfCreation) }
+}
+
+/** A database, or an index, whose keys are walked along. */
+interface Keyed<K> {
+  getKeys(range: { start: K; end: K; offset: number; limit: number }): Iterable<K>
+}
+
+/** The key that so many others of a range stand before; undefined when there is none. */
+async function keyAt<K>(
+  keyed: Keyed<K>,
+  { start, end }: { start: K; end: K },
+  skip: number,
+  pause: Pause,
+): Promise<K | undefined> {
+  let at: K | undefined = start
+  for (let left = skip; at !== undefined; left -= SKIP_COUNT) {
+    const offset = Math.min(left, SKIP_COUNT)
+    const [key]: K[] = [...keyed.getKeys({ start: at, end, offset, limit: 1 })]
+    if (left <= SKIP_COUNT) return key
+    at = key
+    await pause()
+  }
+  return undefined
+}
+
+async function keyCountOf<K>(
+  keyed: Keyed<K> & { getKeysCount(range: { start: K; end: K }): number },
+  { start, end }: { start: K; end: K },
+  pause: Pause,
+): Promise<number> {
+  let counted = 0
+  for (let from = start; ; counted += SKIP_COUNT) {
+    const next = await keyAt(keyed, { start: from, end }, SKIP_COUNT, pause)
+    if (next === undefined) return counted + keyed.getKeysCount({ start: from, end })
+    from = next
+    await pause()
+  }
 }
 
 function recordOf(type: TypeFile, handle: number): Stored | undefined {

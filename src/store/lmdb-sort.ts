@@ -59,9 +59,12 @@ async function* lacking(
   }
 }
 
-/** With one entry for each resource, none lacks a value. Many-valued indexes do not tell. */
+/**
+ * With one entry for each resource, none lacks a value. Indexes of many values do not tell, neither
+ * do those of a sub-attribute of many values, by none of which a resource is sorted.
+ */
 function mayLackValues({ records }: TypeFile, { path, entries }: IndexFile): boolean {
-  if (path.attribute.multiValued) return true
+  if (path.attribute.multiValued || path.leaf.multiValued) return true
   return entryCountOf(records) !== entryCountOf(entries)
 }
 

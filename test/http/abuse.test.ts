@@ -3,7 +3,10 @@
  */
 
 import { describe, expect, test } from 'bun:test'
+import { connect, type Socket } from 'node:net'
 import {
+  BODIES_BYTES_MAX,
+  BODY_BYTES_MAX,
   JSON_MEMBERS_MAX,
   JSON_VALUES_MAX,
   PATCH_KEY_FILTERS_MAX,
@@ -13,8 +16,8 @@ import {
   PROJECTION_LENGTH_MAX,
   VALUES_COUNT_MAX,
 } from '../../src/scim/limits.ts'
-import { startTestServer, TARGETS, type TestServer, TOKEN } from '../harness.ts'
-import { PATCH_OP } from './given.ts'
+import { type Reply, startTestServer, TARGETS, type TestServer, TOKEN } from '../harness.ts'
+import { PATCH_OP, USER } from './given.ts'
 import { sendRaw } from './raw.ts'
 
 const times = <T>(count: number, make: (index: number) => T): T[] =>
@@ -24,6 +27,34 @@ const mails = (count: number) => times(count, (i) => ({ value: `m${i}@example.co
 
 const patch = (...Operations: object[]) => ({ schemas: [PATCH_OP], Operations })
 
+/** A POST that announces the longest body, of which only this has been sent. */
+async function begun({ url }: TestServer, sent: string | Uint8Array): Promise<Socket> {
+  const { hostname, port, pathname } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => undefined)
+  const head = [
+    `POST ${pathname}/Users HTTP/1.1`,
+    `Host: ${hostname}`,
+    `Authorization: Bearer ${TOKEN}`,
+    `Content-Length: ${BODY_BYTES_MAX}`,
+  ]
+  socket.write(`${head.join('\r\n')}\r\n\r\n`)
+  await new Promise((resolve) => socket.write(sent, resolve))
+  return socket
+}
+
+/** Asks again until this is the status of the answer. */
+async function until(ask: () => Promise<Reply>, status: number): Promise<Reply> {
+  for (let left = 200; ; left--) {
+    const reply = await ask()
+    if (reply.status === status || left === 0) {
+      expect(reply.status).toBe(status)
+      return reply
+    }
+    await Bun.sleep(20)
+  }
+}
+
 async function made(server: TestServer, path: string, body: object): Promise<string> {
   const reply = await server.request('POST', path, body)
   expect(reply.status).toBe(201)
@@ -32,6 +63,29 @@ async function made(server: TestServer, path: string, body: object): Promise<str
 
 for (const target of TARGETS) {
   describe(`${target}: what would cost too much`, () => {
+    test('bodies that are announced and not sent keep nobody from writing', async () => {
+      await using server = await startTestServer({ target })
+      const count = BODIES_BYTES_MAX / BODY_BYTES_MAX + 1
+      const sockets = await Promise.all(times(count, () => begun(server, '{')))
+      for (const index of times(20, (i) => i))
+        await made(server, '/Users', { userName: `u${index}` })
+      for (const socket of sockets) socket.destroy()
+    })
+
+    test('the bodies in work take so many bytes and no more, until one of them ends', async () => {
+      await using server = await startTestServer({ target })
+      const most = Buffer.alloc(BODY_BYTES_MAX - 1, ' ')
+      const count = BODIES_BYTES_MAX / BODY_BYTES_MAX
+      const sockets = await Promise.all(times(count, () => begun(server, most)))
+      let posts = 0
+      const body = () => ({ schemas: [USER], userName: `u${posts++}` })
+      const post = () => server.request('POST', '/Users', body())
+      const refused = await until(post, 503)
+      expect(refused.headers.get('retry-after')).toBe('1')
+      for (const socket of sockets) socket.destroy()
+      await until(post, 201)
+    })
+
     test('an object has so many members and no more', async () => {
       await using server = await startTestServer({ target })
       const body = (count: number) => {

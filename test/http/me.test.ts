@@ -87,6 +87,25 @@ for (const target of TARGETS) {
       expect((await ask('GET', '/Me')).status).toBe(200)
     })
 
+    test('who is suspended or deleted does not read on by a wider scope of the same credential', async () => {
+      for (const scope of ['read', 'write', 'read me']) {
+        const { user, ask } = await person(scope)
+        const path = `/Users/${user.id}`
+        const other = await scim.user()
+        expect((await ask('GET', '/Users')).status).toBe(200)
+        await scim.patched(path, { op: 'replace', path: 'active', value: false })
+        for (const asked of ['/Me', '/Users', `/Users/${other.id}`])
+          expectError(await ask('GET', asked), 403)
+        await scim.patched(path, { op: 'replace', path: 'active', value: true })
+        expect((await ask('GET', '/Users')).status).toBe(200)
+        await scim.request('DELETE', path)
+        for (const asked of ['/Me', '/Users', `/Users/${other.id}`])
+          expectError(await ask('GET', asked), 403)
+        expectError(await ask('DELETE', `/Users/${other.id}`), 403)
+        expect((await scim.get(`/Users/${other.id}`)).status).toBe(200)
+      }
+    })
+
     test('[R7644-3.11-05] nobody registers by POST to /Me', async () => {
       const before = await scim.total('/Users')
       for (const scope of ['me', 'write']) {

@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { fold } from '../../src/scim/fold.ts'
 import { TARGETS } from '../harness.ts'
 import { type Body, ENTERPRISE, expectError, namesOf, query, sharedServer, USER } from './given.ts'
+import { schemasDirectory } from './schema-files.ts'
 
 const SEED = Number(process.env['SCIMD_SEED'] ?? Date.now() % 2 ** 31)
 
@@ -391,6 +392,38 @@ for (const target of TARGETS) {
         }
       }
       await fc.assert(fc.asyncProperty(runs, sorted), { seed: SEED, numRuns: 250 })
+    })
+  })
+}
+
+for (const target of TARGETS) {
+  describe(`a sort by a list within a complex attribute (${target})`, () => {
+    const BOX = 'urn:example:schemas:1.0:Box'
+    const items = { name: 'items', type: 'string', multiValued: true }
+    const box = { name: 'box', type: 'complex', subAttributes: [items] }
+    const schemas = schemasDirectory({
+      'Box.json': { id: BOX, name: 'Box', attributes: [box] },
+      'resource-types/Box.json': {
+        name: 'Box',
+        endpoint: '/Boxes',
+        schema: BOX,
+        indexed: ['box.items'],
+      },
+    })
+    afterAll(() => rmSync(schemas, { recursive: true, force: true }))
+    const scim = sharedServer({ target, flags: { schemas } })
+
+    test('[R7644-3.4.2.3-06] what no value stands for is not lost when its index has as many entries', async () => {
+      const ids: string[] = []
+      for (const item of ['b', 'a', 'c']) {
+        const body = { schemas: [BOX], box: { items: [item] } }
+        ids.push((await scim.request('POST', '/Boxes', body)).body.id)
+      }
+      for (const sortOrder of ['ascending', 'descending']) {
+        const { body } = await scim.get(`/Boxes${query({ sortBy: 'box.items', sortOrder })}`)
+        expect(body.totalResults).toBe(3)
+        expect(body.Resources.map(({ id }: Body) => id)).toEqual(ids)
+      }
     })
   })
 }

@@ -54,6 +54,22 @@ for (const target of TARGETS) {
       expect(await verified(suspended.id, 'right')).toBe(true)
     })
 
+    test('who is suspended or deleted while an attempt waits its turn is not verified', async () => {
+      const busy = await scim.user({ password: 'busy' })
+      const suspend = { op: 'replace', path: 'active', value: false }
+      for (const change of [suspend, undefined]) {
+        const { id } = await scim.user({ password: 'right' })
+        const path = `/Users/${id}`
+        const before = Array.from({ length: 8 }, () => verified(busy.id, 'busy'))
+        const attempt = ask(path, { password: 'right' })
+        if (change) await scim.patched(path, change)
+        else expect((await scim.request('DELETE', path)).status).toBe(204)
+        const { status, body } = await attempt
+        expect([status, body.verified]).toEqual(change ? [200, false] : [404, undefined])
+        expect(await Promise.all(before)).toEqual(before.map(() => true))
+      }
+    })
+
     test('nobody without the scope verify may ask, and it allows nothing else', async () => {
       const { id } = await scim.user({ password: 'right' })
       const path = `/Users/${id}/.verifyPassword`

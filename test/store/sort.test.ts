@@ -93,3 +93,32 @@ test.each(PATHS)(
     }
   },
 )
+
+test('[R7644-3.4.2.4-01] a page behind tens of thousands of others is the right one, unsorted and of one value', async () => {
+  await using deep = await temporaryStore()
+  // More than are passed over in one go, and more than twice as many.
+  const ids = numbered('deep', 20_500)
+  for (let at = 0; at < ids.length; at += 2500) {
+    const some = ids.slice(at, at + 2500)
+    await deep.store.commit(
+      some.map((id) => user(id, { userName: id, active: true })),
+      originAt(1),
+    )
+  }
+  const active = USER.resolve('active')
+  if (active?.kind !== 'attribute') throw new Error('no active')
+  const at = { key: true, inclusive: true }
+  const plans = [{ kind: 'all' }, { kind: 'range', path: active, from: at, to: at }] as const
+  for (const plan of plans) {
+    const query = { type: USER, plan, matches: undefined, signal: undefined }
+    for (const skip of [0, 9_999, 10_000, 10_001, 19_999, 20_000, 20_001, 20_499, 20_500, 40_000]) {
+      const { total, page } = await deep.store.search({ ...query, skip, count: 2 })
+      expect(total).toBe(ids.length)
+      expect(page.map(({ id }) => id)).toEqual(ids.slice(skip, skip + 2))
+    }
+    const { page } = await deep.store.search({ ...query, skip: 10_000, count: 2500 })
+    expect(page.map(({ id }) => id)).toEqual(ids.slice(10_000, 12_500))
+    const paged = { ...query, skip: 0, count: 7001 }
+    expect(await walkedBy(deep.store, paged)).toEqual(ids)
+  }
+})
