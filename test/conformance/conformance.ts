@@ -22,11 +22,14 @@ async function runTests(): Promise<{ readonly junit: string; readonly status: nu
   try {
     const outfile = join(directory, 'junit.xml')
     const reporter = ['--reporter=junit', `--reporter-outfile=${outfile}`]
-    const child = Bun.spawn([process.execPath, 'test', '--only-failures', ...reporter], {
-      cwd: ROOT,
-      stdout: Bun.file('/dev/stderr'),
-      stderr: 'inherit',
-    })
+    const child = Bun.spawn(
+      [process.execPath, 'test', '--timeout', '30000', '--only-failures', ...reporter],
+      {
+        cwd: ROOT,
+        stdout: Bun.file('/dev/stderr'),
+        stderr: 'inherit',
+      },
+    )
     const status = await child.exited
     return { junit: await Bun.file(outfile).text(), status }
   } finally {
