@@ -30,19 +30,18 @@ export function shown(value: JsonValue | undefined, attribute?: Attribute): stri
   return `the ${kind} ${text.length > 60 ? `${text.slice(0, 57)}...` : text}`
 }
 
-/** The JSON of a value, or more than 60 characters of it, however long it is. */
+/** The JSON of a value, or of a long one more than 60 characters of it. */
 function beginningOf(value: JsonValue): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 61))
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const [open, close] = Array.isArray(value) ? '[]' : '{}'
+  const isList = Array.isArray(value)
   let text = ''
-  for (const name in value) {
+  for (const [name, held] of isList ? value.entries() : Object.entries(value)) {
     if (text.length > 60) break
-    const held = beginningOf((value as JsonObject)[name] ?? null)
-    const comma = text === '' ? '' : ','
-    text += Array.isArray(value) ? `${comma}${held}` : `${comma}${JSON.stringify(name)}:${held}`
+    if (text !== '') text += ','
+    text += isList ? beginningOf(held) : `${JSON.stringify(name)}:${beginningOf(held)}`
   }
-  return `${open}${text}${close}`
+  return isList ? `[${text}]` : `{${text}}`
 }
 
 const wrong = (at: string, value: JsonValue, expected: string, attribute: Attribute) =>

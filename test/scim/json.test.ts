@@ -333,9 +333,9 @@ describe('a long body', () => {
         const long = isFirst ? `${PADDING}${text}` : `${text}${PADDING}`
         expect(JSON.stringify(read(long))).toBe(JSON.stringify(JSON.parse(text)))
       }),
-      { seed, numRuns: 300 },
+      { seed, numRuns: 100 },
     )
-  })
+  }, 60_000)
 
   test('holds strings and numbers as long as the limit says, and no longer', () => {
     const most = 'x'.repeat(JSON_TOKEN_LENGTH_MAX)
