@@ -42,7 +42,7 @@ export interface Pager {
   /** How many matches to find: by cursor one more than on the page, to know if it is the last. */
   readonly count: number
   /** The answer made of what was found. */
-  result(total: number, found: readonly Match[]): SearchResult
+  result(total: number, found: readonly Match[], isCut: boolean): SearchResult
 }
 
 /**
@@ -95,9 +95,10 @@ function byCursor(context: Context, bound: string, count: number, mark: Mark | u
     skip: 0,
     mark,
     count: count === 0 ? 0 : count + 1,
-    result(total, found) {
+    result(total, found, isCut) {
       const page = found.slice(0, count)
-      const last = found.length > count ? page.at(-1) : undefined
+      // A page may also end for its size.
+      const last = found.length > count || isCut ? page.at(-1) : undefined
       const nextCursor = last && sealCursor(context, bound, { count, total, last })
       return { total, startIndex: undefined, nextCursor, page: page.map(({ stored }) => stored) }
     },

@@ -7,6 +7,7 @@ import { parseFilter } from '../scim/filter/parse.ts'
 import { planFilter } from '../scim/filter/plan.ts'
 import { resolveFilter, type TypedFilter } from '../scim/filter/resolve.ts'
 import type { JsonValue } from '../scim/json.ts'
+import { PAGE_BYTES_MAX } from '../scim/limits.ts'
 import type { AttributePath, ResourceType } from '../scim/registry.ts'
 import type { SearchRequest } from '../scim/search-request.ts'
 import { comparePositions, type Position, readSort, type Sort } from '../scim/sort.ts'
@@ -36,7 +37,7 @@ export async function search(
   const { skip, mark, count } = pager
   const after = mark && { position: mark, total: mark.total }
   const found = await context.store.search({ ...query, sort, skip, after, count })
-  return pager.result(found.total, matchesOf(found))
+  return pager.result(found.total, matchesOf(found), found.isCut)
 }
 
 /**
@@ -72,8 +73,9 @@ async function typeByType(
   const page: Match[] = []
   let total = 0
   let { skip } = pager
+  let isCut = false
   for (const [index, query] of queries.slice(first).entries()) {
-    const count = pager.count - page.length
+    const count = isCut ? 0 : pager.count - page.length
     // A later page by cursor knows the total, and need not look at what does not fit.
     if (mark && count === 0) break
     const after = mark && { position: index === 0 ? mark : BEFORE_ALL, total: 0 }
@@ -81,8 +83,9 @@ async function typeByType(
     total += found.total
     skip = Math.max(0, skip - found.total)
     page.push(...matchesOf(found))
+    isCut ||= found.isCut
   }
-  return pager.result(mark?.total ?? total, page)
+  return pager.result(mark?.total ?? total, page, isCut)
 }
 
 /**
@@ -97,7 +100,7 @@ async function inOneOrder(
   sort: Sort,
 ): Promise<SearchResult> {
   const { mark, skip } = pager
-  const page: Match[] = []
+  const places: { readonly type: ResourceType; readonly position: Position }[] = []
   let total = 0
   for (const query of queries) {
     const own = sorts.get(query.type)
@@ -105,15 +108,28 @@ async function inOneOrder(
     if (isPassed) continue
     const position = own || mark?.key === undefined ? mark : BEFORE_ALL
     const after = position && { position, total: 0 }
-    const count = skip + pager.count
-    const found = await context.store.search({ ...query, sort: own, skip: 0, after, count })
+    const range = { skip: 0, after, count: skip + pager.count, placesOnly: true }
+    const found = await context.store.search({ ...query, sort: own, ...range })
     total += found.total
-    // Deep pages are made of more matches than a call may have arguments.
-    for (const match of matchesOf(found)) page.push(match)
+    for (const one of found.positions) places.push({ type: query.type, position: one })
   }
-  const compare = (a: Match, b: Match) => comparePositions(sort, a.position, b.position)
-  const ordered = await sortInSlices(page, compare, slicer(context.signal))
-  return pager.result(mark?.total ?? total, ordered.slice(skip, skip + pager.count))
+  const pause = slicer(context.signal)
+  const ordered = await sortInSlices(
+    places,
+    (a, b) => comparePositions(sort, a.position, b.position),
+    pause,
+  )
+  const page: Match[] = []
+  let bytes = 0
+  for (const { type, position } of ordered.slice(skip, skip + pager.count)) {
+    const stored = context.store.at(type, position)
+    if (stored) page.push({ stored, position })
+    bytes += stored?.text.length ?? 0
+    if (bytes >= PAGE_BYTES_MAX) break
+    await pause()
+  }
+  const isCut = bytes >= PAGE_BYTES_MAX && page.length < pager.count
+  return pager.result(mark?.total ?? total, page, isCut)
 }
 
 const BEFORE_ALL: Position = { key: undefined, handle: -1 }

@@ -28,6 +28,8 @@ export const PROJECTION_LENGTH_MAX = 64 * KIB
 export const PAGE_COUNT_DEFAULT = 100
 /** A page however many the client asks for; told as filter.maxResults. */
 export const PAGE_COUNT_MAX = 1000
+/** Bytes of stored resources after which a page ends, however many the client asks for. */
+export const PAGE_BYTES_MAX = 16 * MIB
 /** How long a cursor may wait for its next page; told as pagination.cursorTimeout, in seconds. */
 export const CURSOR_LIFETIME_MS = 60 * 60 * 1000
 /** The text of one filter. */

@@ -1,7 +1,7 @@
 /** Carries a plan out: from ranges of entries to handles, to the matches and the page asked for. */
 
 import type { Plan, Range } from '../scim/filter/plan.ts'
-import { SORT_COUNT_MAX } from '../scim/limits.ts'
+import { PAGE_BYTES_MAX, SORT_COUNT_MAX } from '../scim/limits.ts'
 import { comparePositions, type Position, type Sort } from '../scim/sort.ts'
 import {
   entryKey,
@@ -42,7 +42,9 @@ export async function search(file: TenantFile, query: Query): Promise<Found> {
   const handles = await gather(file, type, plan, pause)
   const rest = handle === undefined ? handles : handles.filter((each) => each > handle)
   const places = unsorted(batches(rest))
-  return query.matches ? filtered(type, places, query) : pageOf(type, places, query, handles.length)
+  return query.matches
+    ? filtered(type, places, query)
+    : pageOf(type, places, query, handles.length, pause)
 }
 
 /**
@@ -64,7 +66,8 @@ async function sorted(
     const whole = walk(type, index, sort, pause, after?.position)
     const among = handles ? within(new Set(handles), whole) : whole
     if (matches) return filtered(type, among, query)
-    return pageOf(type, among, query, handles?.length ?? entryCountOf(type.records))
+    const total = handles?.length ?? entryCountOf(type.records)
+    return pageOf(type, among, query, total, pause)
   }
   const order = sorter(sort)
   const candidates = unsorted(handles ? batches(handles) : allHandles(type, pause))
@@ -73,7 +76,7 @@ async function sorted(
   const rest = after
     ? ordered.filter((position) => comparePositions(sort, position, after.position) > 0)
     : ordered
-  return pageOf(type, [rest], query, ordered.length)
+  return pageOf(type, [rest], query, ordered.length, pause)
 }
 
 async function* within(handles: ReadonlySet<number>, whole: Walk): Walk {
@@ -152,56 +155,70 @@ function boundsOf(range: Range): { start: Buffer; end: Buffer } {
   }
 }
 
-async function pageOfAll(
-  type: TypeFile,
-  { skip, after, count: limit }: Query,
-  pause: Pause,
-): Promise<Found> {
+/** Collects the part of the matches that a query asks for. */
+function pageFor({ count, placesOnly = false }: Query) {
+  const page: Stored[] = []
+  const positions: Position[] = []
+  let bytes = 0
+  const isCut = () => bytes >= PAGE_BYTES_MAX && positions.length < count
+  return {
+    isFull: () => positions.length >= count || isCut(),
+    add(position: Position, stored: Stored): void {
+      positions.push(position)
+      if (placesOnly) return
+      page.push(stored)
+      bytes += stored.text.length + stored.hidden.length
+    },
+    found: (total: number): Found => ({ total, page, positions, isCut: isCut() }),
+  }
+}
+
+async function pageOfAll(type: TypeFile, query: Query, pause: Pause): Promise<Found> {
+  const { skip, after, count } = query
   const { records } = type
   const total = entryCountOf(records)
-  const page: Stored[] = []
-  if (limit === 0 || skip >= total) return { total, page, positions: [] }
+  const page = pageFor(query)
+  if (count === 0 || skip >= total) return page.found(total)
   const end = HANDLE_MAX
-  let start = await keyAt(
-    records,
-    { start: after ? after.position.handle + 1 : 0, end },
-    skip,
-    pause,
-  )
+  const first = after ? after.position.handle + 1 : 0
+  let start = await keyAt<number>(records, { start: first, end }, skip, pause)
   // A query over all types may look behind many pages of one type.
-  while (start !== undefined && page.length < limit) {
-    const batch = { start, end, limit: Math.min(limit - page.length, BATCH_COUNT) }
+  while (start !== undefined && !page.isFull()) {
+    const from: number = start
     start = undefined
-    for (const { key, value } of records.getRange(batch)) {
-      page.push(decodeRecord(Buffer.from(value), type.type, key))
+    for (const { key, value } of records.getRange({ start: from, end, limit: BATCH_COUNT })) {
+      const stored = decodeRecord(Buffer.from(value), type.type, key)
+      page.add(inOrderOfCreation(stored), stored)
       start = key + 1
+      if (page.isFull()) break
     }
     await pause()
   }
-  return { total, page, positions: page.map(inOrderOfCreation) }
+  return page.found(total)
 }
 
-const inOrderOfCreation = ({ handle }: Stored): Position => ({ key: undefined, handle })
+const inOrderOfCreation = ({ handle }: { handle: number }): Position => ({ key: undefined, handle })
 
 /** All entries of one value: the index itself counts them, and holds them in the right order. */
 async function pageOfValue(
   type: TypeFile,
   plan: Range,
-  { skip, after, count: limit }: Query,
+  query: Query,
   pause: Pause,
 ): Promise<Found> {
+  const { skip, after, count } = query
   const index = indexOf(type, plan)
   if (!index) throw new Error(`a plan names ${plan.path.text}, which has no index`)
   const { entries } = index
   const bounds = boundsOf(plan)
   const from = after ? entryKey(bounds.start, after.position.handle + 1) : bounds.start
-  const isBeyond = limit === 0 || skip > HANDLE_MAX
+  const isBeyond = count === 0 || skip > HANDLE_MAX
   const start = isBeyond ? undefined : await keyAt(entries, { ...bounds, start: from }, skip, pause)
-  const keys = start ? [...entries.getKeys({ ...bounds, start, limit })].map(handleOf) : []
-  const isWhole = skip === 0 && !after && keys.length < limit
+  const range = start && { ...bounds, start, limit: count }
+  const keys = range ? [...entries.getKeys(range)].map(handleOf) : []
+  const isWhole = skip === 0 && !after && keys.length < count
   const total = isWhole ? keys.length : await keyCountOf(entries, bounds, pause)
-  const page = keys.flatMap((handle) => recordOf(type, handle) ?? [])
-  return { total, page, positions: page.map(inOrderOfCreation) }
+  return pageOf(type, unsorted([keys]), { ...query, skip: 0 }, total, pause)
 }
 
 /** A database, or an index, whose keys are walked along. */
@@ -241,7 +258,8 @@ async function keyCountOf<K>(
   }
 }
 
-function recordOf(type: TypeFile, handle: number): Stored | undefined {
+/** What stands at a handle. */
+export function recordOf(type: TypeFile, handle: number): Stored | undefined {
   const bytes = type.records.getBinary(handle)
   return bytes && decodeRecord(bytes, type.type, handle)
 }
@@ -259,10 +277,9 @@ async function gather(
   plan: Plan,
   pause: Pause,
 ): Promise<readonly number[]> {
-  const handles: number[] = []
+  const handles = new Set<number>()
   await collect(file, type, plan, handles, pause)
-  const ordered = await sortInSlices(handles, (a, b) => a - b, pause)
-  return ordered.filter((handle, at) => handle !== ordered[at - 1])
+  return sortInSlices([...handles], (a, b) => a - b, pause)
 }
 
 function* batches(handles: readonly number[]): Generator<readonly number[]> {
@@ -273,29 +290,32 @@ async function collect(
   file: TenantFile,
   type: TypeFile,
   plan: Plan,
-  handles: number[],
+  handles: Set<number>,
   pause: Pause,
 ): Promise<void> {
   switch (plan.kind) {
     case 'all':
-      for await (const batch of allHandles(type, pause)) handles.push(...batch)
+      for await (const batch of allHandles(type, pause))
+        for (const handle of batch) handles.add(handle)
       return
     case 'id': {
       const place = placeOf(file, plan.id)
-      if (place?.file === type && type.records.doesExist(place.handle)) handles.push(place.handle)
+      if (place?.file === type && type.records.doesExist(place.handle)) handles.add(place.handle)
       return
     }
     case 'range': {
       const index = indexOf(type, plan)
       if (!index) throw new Error(`a plan names ${plan.path.text}, which has no index`)
-      await keysInSlices(index.entries, boundsOf(plan), pause, (key) => handles.push(handleOf(key)))
+      await keysInSlices(index.entries, boundsOf(plan), pause, (key) => {
+        handles.add(handleOf(key))
+      })
       return
     }
     case 'ownersOf': {
       const place = placeOf(file, plan.id)
       if (!place?.file.records.doesExist(place.handle)) return
       const member = { type: place.file.number, handle: place.handle }
-      for (const owner of directOwners(file, plan.link, member)) handles.push(owner.handle)
+      for (const owner of directOwners(file, plan.link, member)) handles.add(owner.handle)
       return
     }
     case 'membersOf': {
@@ -306,7 +326,7 @@ async function collect(
         const range = memberRange(owner, generation, type.number)
         await keysInSlices(forward, range, pause, (key) => {
           const member = memberIn(key)
-          if (type.records.doesExist(member.handle)) handles.push(member.handle)
+          if (type.records.doesExist(member.handle)) handles.add(member.handle)
         })
       }
       return
@@ -338,41 +358,39 @@ async function keysInSlices(
 async function pageOf(
   type: TypeFile,
   places: Walk | Iterable<readonly Position[]>,
-  { skip, count }: Query,
+  query: Query,
   total: number,
+  pause: Pause,
 ): Promise<Found> {
-  const page: Stored[] = []
-  const positions: Position[] = []
+  const { skip, count } = query
+  const page = pageFor(query)
   let passed = 0
-  if (count === 0) return { total, page, positions }
+  if (count === 0) return page.found(total)
   for await (const batch of places) {
     const from = Math.min(Math.max(skip - passed, 0), batch.length)
-    for (let at = from; at < batch.length && page.length < count; at++) {
+    for (let at = from; at < batch.length && !page.isFull(); at++) {
       const position = batch[at] as Position
       const stored = recordOf(type, position.handle)
-      if (!stored) continue
-      page.push(stored)
-      positions.push(position)
+      if (stored) page.add(position, stored)
+      await pause()
     }
     passed += batch.length
-    if (page.length === count) break
+    if (page.isFull()) break
   }
-  return { total, page, positions }
+  return page.found(total)
 }
 
 /** The page of a walk of candidates; all matches are counted unless an earlier page has done it. */
 async function filtered(type: TypeFile, places: Walk, query: Query): Promise<Found> {
-  const { skip, count, after } = query
-  const page: Stored[] = []
-  const positions: Position[] = []
+  const { skip, after } = query
+  const page = pageFor(query)
   let total = 0
   for await (const { stored, position } of matching(type, places, query)) {
-    if (total++ < skip || page.length === count) continue
-    page.push(stored)
-    positions.push(position)
-    if (after && page.length === count) break
+    if (total++ < skip || page.isFull()) continue
+    page.add(position, stored)
+    if (after && page.isFull()) break
   }
-  return { total: after?.total ?? total, page, positions }
+  return page.found(after?.total ?? total)
 }
 
 /** The candidates that match, in slices. */

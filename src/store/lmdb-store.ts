@@ -11,7 +11,7 @@ import { commitLarge } from './lmdb-large.ts'
 import { TooManyLinks } from './lmdb-link-diff.ts'
 import { headerOf, isLinked, linked, ownersOf, sweepAll } from './lmdb-links.ts'
 import { type ReindexWatch, reindex } from './lmdb-reindex.ts'
-import { search } from './lmdb-search.ts'
+import { recordOf, search } from './lmdb-search.ts'
 import { openTenantFile, placeOf, recordAt, type TenantFile, typeFileOf } from './lmdb-tenant.ts'
 import { applyChanges } from './lmdb-write.ts'
 import type { Change, Client, Committed, Origin, Store } from './store.ts'
@@ -65,6 +65,7 @@ function storeOver(file: TenantFile): LmdbStore {
       return place && headerOf(file, { type: place.file.number, handle: place.handle })
     },
     search: (query) => search(file, query),
+    at: (type, { handle }) => recordOf(typeFileOf(file, type), handle),
     commit,
     linked: (owner, link) => linked(file, owner, link),
     isLinked: async (owner, link, id) => isLinked(file, owner, link, id),

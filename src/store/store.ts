@@ -102,6 +102,8 @@ export interface Query {
   /** Goes on after a resource of an earlier page of the same query; `skip` is then 0. */
   readonly after?: After | undefined
   readonly count: number
+  /** Finds positions without reading what stands there: `page` is then empty, and never cut. */
+  readonly placesOnly?: boolean
   readonly signal: AbortSignal | undefined
 }
 
@@ -119,6 +121,8 @@ export interface Found {
   readonly page: readonly Stored[]
   /** Those of the page, one for one. */
   readonly positions: readonly Position[]
+  /** Whether the page ended before its count, for its size (PAGE_BYTES_MAX). */
+  readonly isCut: boolean
 }
 
 /** A group as a member sees it. */
@@ -171,6 +175,8 @@ export interface Store {
   /** Finds a resource of any type by its id. */
   find(id: string): Promise<Header | undefined>
   search(query: Query): Promise<Found>
+  /** What stands at a position that a search has found; undefined when it has been deleted. */
+  at(type: ResourceType, position: Position): Stored | undefined
   /**
    * Applies all changes or none, each of another resource and each decided on the state before the
    * first of them; only links may be to what others of them create. Resolves when they are on disk.
