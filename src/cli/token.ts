@@ -3,7 +3,7 @@
  * once.
  */
 
-import { SCOPES, scopesIn } from '../auth/actor.ts'
+import { reachesAnything, SCOPES, scopesIn } from '../auth/actor.ts'
 import { DEFAULT_TENANT, mintToken, type NewToken, prefixIn } from '../auth/bearer.ts'
 import { TENANT_NAME } from '../config.ts'
 import { ID_LENGTH_MAX } from '../scim/limits.ts'
@@ -25,8 +25,9 @@ export const tokenCreate: Command = {
       name: 'scope',
       value: 'SCOPE',
       meaning:
-        'read; write, which includes read; verify (passwords); me (what --user names); ' +
-        'several with commas (default: write, or me with --user)',
+        'read; write, which includes read; scim, the same; verify (passwords); me (what --user ' +
+        'names); users or groups beside them, for these alone; feed and admin, which reach ' +
+        'nothing yet; several with commas (default: write, or me with --user)',
     },
     {
       name: 'user',
@@ -91,13 +92,16 @@ const isId = (user: string | boolean): user is string =>
   typeof user === 'string' && user !== '' && user.length <= ID_LENGTH_MAX
 
 /** Scopes with a space between them, each once. @throws UsageError */
-function readScope(given: string | boolean): string {
+export function readScope(given: string | boolean): string {
   const names = String(given).split(/[, ]+/)
   for (const name of names) {
     if (scopesIn(name).size === 0)
       throw new UsageError(`--scope ${name}: expected ${SCOPES.join(', ')}`)
   }
-  return [...scopesIn(names.join(' '))].join(' ')
+  const scopes = scopesIn(names.join(' '))
+  if (!reachesAnything(scopes))
+    throw new UsageError(`--scope ${given}: expected read, write or verify beside it`)
+  return [...scopes].join(' ')
 }
 
 export const tokenList: Command = {

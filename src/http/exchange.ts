@@ -5,6 +5,7 @@ import {
   type Access,
   type Actor,
   forbidden,
+  may,
   mayAtAll,
   requireAccess,
   unauthorized,
@@ -143,7 +144,7 @@ async function exchange(
     const { requests } = wire.limits
     if (requests) requireRate(requests, rateKeyOf(actor, raw), 'requests')
     // What exactly is asked for, the operations say; this is what can be said before the body.
-    if (!handlers.isPublic && !mayAtAll(actor, verb)) throw forbidden(actor, verb)
+    if (!handlers.isPublic && !mayAtAll(actor, verb)) throw forbidden(actor, { verb })
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
     if (!lease && !handlers.isPublic) throw unauthorized(true)
     if (lease && actor.scopes.has('me')) await requireActive(lease.store, actor.user ?? '')
@@ -239,7 +240,8 @@ function askOf(
     baseUrl,
     subject: `${tenant}/${actor.id}/${[...actor.scopes].join(' ')}`,
     user: actor.user,
-    requireAccess: (verb, id) => requireAccess(actor, { verb, id }),
+    requireAccess: (verb, { name }, id) => requireAccess(actor, { verb, type: name, id }),
+    maySearch: ({ name }) => may(actor, { verb: 'read', type: name }),
     attempts: {
       take: (id) => requireRate(wire.limits.attempts, `${tenant}/${id}`, 'attempts at a password'),
       giveBack: (id) => wire.limits.attempts.giveBack(`${tenant}/${id}`),

@@ -118,7 +118,7 @@ async function searchReply(
   only: ResourceType | undefined,
   request: SearchRequest,
 ): Promise<Response> {
-  const types = only ? [only] : context.registry.types
+  const types = only ? [only] : typesToSearch(context)
   if (method !== 'POST') requireNothingSensitive(types, request.filter, context.rules)
   const projections = new Map(types.map((type) => [type, readProjection(type, request)]))
   const result = only
@@ -129,6 +129,14 @@ async function searchReply(
     result,
     (type) => projections.get(type) ?? readProjection(type, request),
   )
+}
+
+/** All that the credential may search; those that it may not are as if they were not there. */
+function typesToSearch({ registry, maySearch, requireAccess }: Context): readonly ResourceType[] {
+  const types = registry.types.filter(maySearch)
+  const [first] = registry.types
+  if (types.length === 0 && first) requireAccess('read', first)
+  return types
 }
 
 /** RFC 7644 sections 3.4.1, 3.5.1, 3.5.2 and 3.6. */

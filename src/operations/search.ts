@@ -27,7 +27,7 @@ export async function search(
   type: ResourceType,
   request: SearchRequest,
 ): Promise<SearchResult> {
-  context.requireAccess('read')
+  context.requireAccess('read', type)
   const filter = request.filter === undefined ? undefined : parseFilter(request.filter)
   const sort = readSort(type, request.sortBy, request.sortOrder)
   const { typed, ...query } = queryOf(context, type, filter, 'refuse')
@@ -47,7 +47,7 @@ export async function searchAll(
   types: readonly ResourceType[],
   request: SearchRequest,
 ): Promise<SearchResult> {
-  context.requireAccess('read')
+  for (const type of types) context.requireAccess('read', type)
   const filter = request.filter === undefined ? undefined : parseFilter(request.filter)
   const sorts = readSorts(types, request)
   const sort = [...(sorts?.values() ?? [])].find((one) => one !== undefined)
