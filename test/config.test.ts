@@ -177,6 +177,7 @@ test('the file gives tenants their rules, and a tenant that it does not name has
     resourceTypes: undefined,
     extensions: undefined,
     passwords: 'accept',
+    issuers: [],
   })
   expect(tenants.get('c')).toEqual({
     ...DEFAULT_SETTINGS,

@@ -3,10 +3,10 @@
  * once.
  */
 
-import { reachesAnything, SCOPES, scopesIn } from '../auth/actor.ts'
 import { DEFAULT_TENANT, mintToken, type NewToken, prefixIn } from '../auth/bearer.ts'
 import { TENANT_NAME } from '../config.ts'
 import { ID_LENGTH_MAX } from '../scim/limits.ts'
+import { reachesAnything, SCOPES, scopesIn } from '../scim/scope.ts'
 import { type Command, CommandError, type Options, recordsText, UsageError } from './command.ts'
 import { DATA_OPTION, JSON_OPTION, withControl } from './control.ts'
 
@@ -162,5 +162,5 @@ function readDuration(text: string): number {
   throw new UsageError(`--expires ${text}: expected a number and m, h or d, such as 180d`)
 }
 
-const timeText = (time: number | undefined): string | null =>
+export const timeText = (time: number | undefined): string | null =>
   time === undefined ? null : new Date(time).toISOString()

@@ -26,6 +26,7 @@ import { type SearchRequest, searchInBody, searchInQuery } from '../scim/search-
 import { requireNothingSensitive } from '../scim/sensitive.ts'
 import { readBody } from './body.ts'
 import { type Ask, type Handlers, route, type Wire } from './exchange.ts'
+import { oauthRoutes } from './oauth.ts'
 import {
   changedReply,
   deletedReply,
@@ -67,6 +68,7 @@ export function createServer(wire: Wire) {
         }),
     )
 
+  oauthRoutes(server, wire)
   for (const prefix of PREFIXES) {
     route(server, wire, prefix, root)
     route(server, wire, `${prefix}/.search`, dotSearch())

@@ -136,7 +136,7 @@ function readSorts(
 }
 
 /** What the store is asked for a filter on one type. */
-function queryOf(
+export function queryOf(
   context: Context,
   type: ResourceType,
   parsed: Filter | undefined,

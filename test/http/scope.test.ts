@@ -2,7 +2,7 @@
 
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
-import { reachesAnything, SCOPES, type Scope, scopesGranted } from '../../src/auth/actor.ts'
+import { reachesAnything, SCOPES, type Scope, scopesGranted } from '../../src/scim/scope.ts'
 import { send, TARGETS } from '../harness.ts'
 import { type Body, expectError, GROUP, sharedServer, tokenOf, USER } from './given.ts'
 
