@@ -112,7 +112,8 @@ function readIssuer(json: unknown, file: string, tell: Tell): IssuerSettings[] {
   if (tenant !== undefined) return entraIssuers(json, shared, tell)
   const issuer = readText(json, 'issuer', tell)
   if (issuer === undefined) {
-    tell('.issuer', 'the issuer as its tokens name it, or entraTenant in its place')
+    if (json['issuer'] === undefined)
+      tell('.issuer', 'the issuer as its tokens name it, or entraTenant in its place')
     return []
   }
   const keys = readKeys(json['jwks'], issuer, file, tell)

@@ -55,8 +55,13 @@ export function newSecret(): { prefix: string; secret: string } {
   return { prefix, secret: `scimd_${prefix}_${bytes.toString('base64url')}` }
 }
 
-/** Twelve random letters and digits. */
-export function randomPrefix(): string {
+/** An id for a client of the token endpoint. */
+export const newClientId = (): string => `client_${randomPrefix()}`
+
+/** Whether this can be a client's id at all: the store takes no key of any length. */
+export const isClientId = (text: string): boolean => /^client_[a-z0-9]{12}$/.test(text)
+
+function randomPrefix(): string {
   const { length } = PREFIX_ALPHABET
   let prefix = ''
   while (prefix.length < PREFIX_LENGTH) {

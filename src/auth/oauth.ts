@@ -17,7 +17,7 @@ import { SCOPES, type Scope, scopesGranted, scopesIn } from '../scim/scope.ts'
 import type { Client, ControlStore } from '../store/control.ts'
 import type { AccessTokens } from './access-token.ts'
 import { REFUSALS, type Refusal } from './actor.ts'
-import { hashOf, prefixOf } from './bearer.ts'
+import { hashOf, isClientId, prefixOf } from './bearer.ts'
 import { type KeySource, keySetIn, keySource } from './jwks.ts'
 import { refusalOf } from './jwt.ts'
 
@@ -173,7 +173,8 @@ async function signedIn(
   const [secret, assertion] = [form.get('client_secret'), form.get('client_assertion')]
   const proofs = [authorization, secret, assertion].filter((proof) => proof)
   if (proofs.length > 1) throw badRequest('the client proves who it is in more ways than one')
-  const id = form.get('client_id') ?? undefined
+  // A parameter without a value counts as left out. Section 3.2.
+  const id = form.get('client_id') || undefined
   if (assertion) {
     if (form.get('client_assertion_type') !== ASSERTION_TYPE)
       throw badRequest(`client_assertion_type: expected ${ASSERTION_TYPE}`)
@@ -181,11 +182,14 @@ async function signedIn(
   }
   const given = authorization ? basicIn(authorization) : { id, secret }
   if (id !== undefined && given?.id !== id) throw badRequest('there are two client ids')
-  const client = given?.id ? house.control.client(given.id) : undefined
+  const client = clientNamed(house.control, given?.id)
   const found = given?.secret ? secretOf(client, given.secret) : undefined
   if (client?.tenant !== tenant || found === undefined) throw wrongClient()
   return { client, secret: found }
 }
+
+const clientNamed = (control: ControlStore, id: string | undefined): Client | undefined =>
+  id !== undefined && isClientId(id) ? control.client(id) : undefined
 
 /** Both parts are form-encoded before they are joined. Section 2.3.1. */
 function basicIn(header: string): { id: string; secret: string } | undefined {
@@ -222,7 +226,7 @@ async function byAssertion(
   assertion: string,
 ): Promise<SignedIn> {
   const { control, now } = house
-  const client = control.client(id ?? subjectIn(assertion) ?? '')
+  const client = clientNamed(control, id ?? subjectIn(assertion))
   const rules = client && rulesOf(client, house.tokens, sourceOf)
   if (!client || !rules) throw wrongClient()
   const { keys, lifetimeMaxS, ...expected } = rules

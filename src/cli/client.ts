@@ -1,10 +1,17 @@
 /**
- * `scimd client`: makes, lists and revokes clients of the token endpoint, and changes their secrets.
- * Beside a running server it takes effect at once.
+ * `scimd client`: makes, lists and revokes clients of the token endpoint, and changes their
+ * secrets. Beside a running server it takes effect at once.
  */
 
 import { readFileSync } from 'node:fs'
-import { DEFAULT_TENANT, hashOf, newSecret, prefixIn, randomPrefix } from '../auth/bearer.ts'
+import {
+  DEFAULT_TENANT,
+  hashOf,
+  isClientId,
+  newClientId,
+  newSecret,
+  prefixIn,
+} from '../auth/bearer.ts'
 import { TENANT_NAME } from '../config.ts'
 import { isKeySet, isSafeUrl } from '../issuers.ts'
 import { CLIENT_SECRETS_MAX } from '../scim/limits.ts'
@@ -67,7 +74,7 @@ export const clientCreate: Command = {
 
 async function added(control: ControlStore, client: Omit<Client, 'id'>): Promise<Client> {
   for (;;) {
-    const named = { id: `client_${randomPrefix()}`, ...client }
+    const named = { id: newClientId(), ...client }
     if (await control.addClient(named)) return named
   }
 }
@@ -175,6 +182,7 @@ export const clientRevoke: Command = {
 
   run: (terminal, options, [id = '']) =>
     withControl(options, async (control) => {
+      if (!isClientId(id)) throw noClient(id)
       const { secret } = options
       if (typeof secret !== 'string') {
         if (!(await control.removeClient(id))) throw noClient(id)
@@ -206,7 +214,7 @@ export const clientSecretAdd: Command = {
 
   run: (terminal, options, [id = '']) =>
     withControl(options, async (control) => {
-      const client = control.client(id)
+      const client = isClientId(id) ? control.client(id) : undefined
       if (!client) throw noClient(id)
       if (client.jwks || client.federation)
         throw new CommandError(`the client ${id} signs in with ${proofOf(client)}, not a secret`)

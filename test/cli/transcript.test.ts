@@ -8,8 +8,8 @@
  *     ? 2              its exit status, when that is not 0
  *
  * Tokens, their prefixes, client ids, times and versions stand as <token>, <prefix>, <client>,
- * <time> and <version>; in a command, <prefix>, <token> and <client> are the last ones seen. SCIMD_RECORD=1 writes what is printed into
- * the files: read the difference before you keep it.
+ * <time> and <version>; in a command, <prefix>, <token> and <client> are the last ones seen.
+ * SCIMD_RECORD=1 writes what is printed into the files: read the difference before you keep it.
  */
 
 import { expect, setDefaultTimeout, test } from 'bun:test'

@@ -5,5 +5,4 @@ import type { Exceptions } from './proofs.ts'
 export const NOT_APPLICABLE: Exceptions = {
   'R9865-2-16':
     'is a MAY for servers that page by cursor alone; here paging by index is the default',
-  'PROF-13': 'is for an authorization server: there is no token endpoint, tokens are made by hand',
 }
