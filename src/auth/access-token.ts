@@ -64,7 +64,11 @@ export function accessTokens(
     sign({ tenant, client, secret, scope }) {
       const period = periodNow()
       const issued = Math.floor(now() / 1000)
-      return new SignJWT({ client_id: client, scope, ...(secret === undefined ? {} : { secret }) })
+      return new SignJWT({
+        client_id: client,
+        scope,
+        ...(secret === undefined ? {} : { secret_prefix: secret }),
+      })
         .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: String(period) })
         .setIssuer(issuerOf(tenant))
         .setAudience(baseUrl(tenant))
@@ -93,7 +97,7 @@ export function accessTokens(
           currentDate: new Date(now()),
         },
       )
-      const { sub, scope, secret, exp = 0 } = payload
+      const { sub, scope, secret_prefix: secret, exp = 0 } = payload
       const grant: Grant = {
         tenant,
         client: String(sub),

@@ -37,7 +37,7 @@ export const REFUSALS = {
   malformed: 'the token is no signed JWT that can be read',
   issuer: 'the token is of an issuer that is not known here',
   algorithm: 'the token is not signed, or by an algorithm that is not allowed',
-  key: 'the token names no key of its issuer',
+  key: 'the token names no key of its issuer that can be used',
   signature: 'the signature of the token is wrong',
   expired: 'the token has expired',
   early: 'the token is not valid yet',
@@ -70,13 +70,20 @@ export function unauthorized(isGiven: boolean, refusal?: Refusal): ScimError {
       })
 }
 
+/** Whether these scopes leave this type: those that are narrowed to none leave all. */
+function reachesType(scopes: ReadonlySet<Scope>, type: string): boolean {
+  let isNarrowed = false
+  for (const [scope, name] of TYPE_OF) {
+    if (!scopes.has(scope)) continue
+    if (name === type) return true
+    isNarrowed = true
+  }
+  return !isNarrowed
+}
+
 /** Whether an actor may do what is asked for. */
 export function may({ scopes, user }: Actor, { verb, type, id }: Access): boolean {
-  const isNarrowed = [...TYPE_OF.keys()].some((scope) => scopes.has(scope))
-  if (isNarrowed && type !== undefined) {
-    const isReached = [...TYPE_OF].some(([scope, name]) => name === type && scopes.has(scope))
-    if (!isReached) return false
-  }
+  if (type !== undefined && !reachesType(scopes, type)) return false
   if (verb !== 'verify' && mayWrite(scopes)) return true
   if (verb !== 'write' && scopes.has(verb)) return true
   return verb !== 'verify' && id !== undefined && id === user && scopes.has('me')

@@ -168,6 +168,8 @@ export function refusalOf(error: unknown): Refusal {
   if (error instanceof errors.JWKSMultipleMatchingKeys) return 'key'
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'signature'
   if (error instanceof errors.JOSEError) return 'malformed'
+  // A key that is too short, or no key at all, whatever its issuer calls it.
+  if (error instanceof TypeError || error instanceof DOMException) return 'key'
   throw error
 }
 

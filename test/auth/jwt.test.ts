@@ -5,7 +5,15 @@ import { createHmac } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { JWKS_BYTES_MAX, JWKS_FRESH_MS, JWKS_STALE_MS } from '../../src/scim/limits.ts'
+import { accessTokens } from '../../src/auth/access-token.ts'
+import { jwtCheck } from '../../src/auth/jwt.ts'
+import { readConfig } from '../../src/config.ts'
+import {
+  JWKS_BYTES_MAX,
+  JWKS_FRESH_MS,
+  JWKS_STALE_MS,
+  JWTS_CHECKED_MAX,
+} from '../../src/scim/limits.ts'
 import { openLmdbControl } from '../../src/store/lmdb-control.ts'
 import { temporary } from '../cli/given.ts'
 import { type Reply, send, startTestServer, TARGETS, type TestServer, TOKEN } from '../harness.ts'
@@ -342,7 +350,6 @@ for (const target of TARGETS) {
 test("Entra ID's own token is taken in both of its forms, for its tenant alone", async () => {
   const tid = '11111111-2222-3333-4444-555555555555'
   const audience = '8adf8e6e-67b2-4cf2-a259-e3dc5476c621'
-  const { readConfig } = await import('../../src/config.ts')
   using place = temporary()
   const config = join(place.cwd, 'scimd.json')
   const issuers = [{ entraTenant: tid.toUpperCase() }]
@@ -426,7 +433,10 @@ test('whatever stands in the place of a token, it is refused and the server goes
   const value = fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.array(fc.string()))
   const names = fc.constantFrom('iss', 'aud', 'exp', 'nbf', 'sub', 'scope', 'alg', 'kid', 'typ')
   const json = fc.oneof(fc.dictionary(names, value), fc.jsonValue())
-  const aimed = fc.dictionary(names, value).map((claims) => ({ ...claims, iss: idp.issuer }))
+  const own = server.url.replace('/scim/v2', '')
+  const aimed = fc
+    .tuple(fc.dictionary(names, value), fc.constantFrom(idp.issuer, own, `${own}/t/acme`))
+    .map(([claims, iss]) => ({ ...claims, iss }))
   await fc.assert(
     fc.asyncProperty(json, fc.oneof(aimed, json), fc.base64String(), async (head, claims, end) => {
       const signature = Buffer.from(end, 'base64').toString('base64url')
@@ -435,4 +445,72 @@ test('whatever stands in the place of a token, it is refused and the server goes
     }),
     { numRuns: 200 },
   )
+})
+
+test('keys that cannot be used refuse the token, and are no fault of the server', async () => {
+  await using idp = await startIssuer()
+  const trust = { issuer: idp.issuer, audience: AUDIENCE, grants: 'read' }
+  await using server = await started('source', { default: [trust] })
+  const exp = Math.floor(server.now() / 1000) + 600
+  const short = { kty: 'RSA', kid: 'short', n: 'x'.repeat(171), e: 'AQAB' }
+  const keys = [
+    { kty: 'EC', kid: 'bad', crv: 'P-256', x: 'AAAA', y: 'AAAA' },
+    { kty: 'EC', kid: 'empty' },
+    { kty: 'OKP', kid: 'odd', crv: 'X25519', x: 'AAAA' },
+    short,
+  ]
+  idp.fault = () => Response.json({ keys })
+  for (const [alg, kid] of [
+    ['ES256', 'bad'],
+    ['ES256', 'empty'],
+    ['EdDSA', 'odd'],
+    ['RS256', 'short'],
+  ]) {
+    const token = unsigned({ alg, kid }, { iss: idp.issuer, aud: AUDIENCE, exp }, 'AAAA')
+    const reply = await ask(server, token)
+    expect([kid, reply.status]).toEqual([kid, 401])
+  }
+  expect(server.errors()).not.toInclude('"level":"error"')
+})
+
+test('an answer with keys has so many bytes at most, and is not waited for without end', async () => {
+  const trusted = async (fault: (keys: string) => Response | Promise<Response>) => {
+    await using idp = await startIssuer()
+    const trust = { issuer: idp.issuer, audience: AUDIENCE, grants: 'read' }
+    await using server = await started('source', { default: [trust] })
+    const keys = JSON.stringify({ keys: idp.keys.map(({ jwk }) => jwk) })
+    idp.fault = () => fault(keys)
+    const exp = Math.floor(server.now() / 1000) + 600
+    return (await ask(server, await idp.sign({ aud: AUDIENCE, exp }))).status
+  }
+  expect(await trusted((keys) => new Response(keys.padEnd(JWKS_BYTES_MAX)))).toBe(200)
+  expect(await trusted((keys) => new Response(keys.padEnd(JWKS_BYTES_MAX + 1)))).toBe(503)
+  expect(await trusted(() => new Promise<Response>(() => {}))).toBe(503)
+})
+
+test('so many tokens are remembered as checked, and the one checked first is forgotten first', async () => {
+  using place = temporary()
+  await using idp = await startIssuer('EdDSA')
+  const file = join(place.cwd, 'keys.json')
+  writeFileSync(file, JSON.stringify({ keys: idp.keys.map(({ jwk }) => jwk) }))
+  const config = join(place.cwd, 'scimd.json')
+  const issuers = [{ issuer: 'urn:idp', audience: AUDIENCE, jwks: file, grants: 'read' }]
+  writeFileSync(config, JSON.stringify({ tenants: { default: { issuers } } }))
+  const { tenants } = readConfig({ data: place.cwd, config }, {})
+  const control = openLmdbControl(join(place.cwd, 'control.mdb'))
+  const now = () => 1_000_000
+  const tokens = accessTokens(new Uint8Array(32), () => 'https://a.b/scim/v2', now)
+  const check = jwtCheck({ tenants, tokens, control, now, log: () => undefined })
+  const made: string[] = []
+  for (let n = 0; n <= JWTS_CHECKED_MAX; n++)
+    made.push(await idp.sign({ iss: 'urn:idp', aud: AUDIENCE, exp: 2000, n }))
+  const [first = '', second = ''] = made
+  const last = made.pop() ?? ''
+  const isKnown = (token: string) => !(check(token, 'default', now()) instanceof Promise)
+  for (const token of made) await check(token, 'default', now())
+  expect([first, second, last].map(isKnown)).toEqual([true, true, false])
+  await check(last, 'default', now())
+  expect([second, last, first].map(isKnown)).toEqual([true, true, false])
+  await check(first, 'default', now())
+  await control.close()
 })

@@ -1,7 +1,7 @@
 /** The token endpoint: RFC 6749 section 4.4, RFC 7523, RFC 8414, RFC 9068. */
 
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose'
 import {
@@ -15,7 +15,7 @@ import {
 } from '../../src/scim/limits.ts'
 import type { Client } from '../../src/store/control.ts'
 import { openLmdbControl } from '../../src/store/lmdb-control.ts'
-import { printed, scimd } from '../cli/given.ts'
+import { printed, scimd, serving, temporary } from '../cli/given.ts'
 import { send, startTestServer, TARGETS, type TestServer } from '../harness.ts'
 import { temporaryDirectory } from '../store/given.ts'
 import { type SigningKey, signingKey, startIssuer, unsigned } from './issuer.ts'
@@ -513,4 +513,24 @@ test('a client has so many secrets at most, and none of them is kept', async () 
   expect(kept.secrets).toHaveLength(CLIENT_SECRETS_MAX)
   expect(JSON.stringify(kept)).not.toInclude(made.client_secret.slice(-20))
   await control.close()
+})
+
+test('a first start makes no token where a client or an issuer lets somebody in', async () => {
+  const issuers = [{ issuer: 'https://idp.example', audience: 'a' }]
+  for (const prepare of [
+    (cwd: string) => printed('source', ['client', 'create', '--name', 'idp'], { cwd }),
+    async (cwd: string) => {
+      mkdirSync(join(cwd, 'data'), { mode: 0o700 })
+      const config = JSON.stringify({ tenants: { default: { issuers } } })
+      writeFileSync(join(cwd, 'data/scimd.json'), config)
+    },
+  ]) {
+    using place = temporary()
+    await prepare(place.cwd)
+    await using server = await serving('source', place)
+    await server.end()
+    expect(server.errors()).not.toInclude('first token')
+    expect(existsSync(join(place.cwd, 'data/first-token'))).toBe(false)
+    expect(await printed('source', ['token', 'list', '--json'], place)).toBe('[]\n')
+  }
 })
