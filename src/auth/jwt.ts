@@ -247,8 +247,9 @@ function userBy(
   value: string | undefined,
 ): Pick<Actor, 'user' | 'alias'> {
   if (value === undefined || attribute === undefined) return { user: undefined }
-  if (attribute === 'id') return { user: value.length <= ID_LENGTH_MAX ? value : '' }
-  return { user: '', alias: { attribute, value } }
+  // Nobody has such a name, and nothing of any length is looked for.
+  if (value.length > ID_LENGTH_MAX) return { user: '' }
+  return attribute === 'id' ? { user: value } : { user: '', alias: { attribute, value } }
 }
 
 /** A claim has names with a space between them, or a list of names. RFC 8693 section 4.2. */

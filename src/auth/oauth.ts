@@ -181,7 +181,7 @@ async function signedIn(
     return byAssertion(house, sourceOf, tenant, id, assertion)
   }
   const given = authorization ? basicIn(authorization) : { id, secret }
-  if (id !== undefined && given?.id !== id) throw badRequest('there are two client ids')
+  if (given && id !== undefined && given.id !== id) throw badRequest('there are two client ids')
   const client = clientNamed(house.control, given?.id)
   const found = given?.secret ? secretOf(client, given.secret) : undefined
   if (client?.tenant !== tenant || found === undefined) throw wrongClient()

@@ -18,7 +18,8 @@ export async function subjectOf(store: Store, user: string | undefined): Promise
   }
   const header = await store.find(user)
   if (header) return header
-  throw ScimError.status(404, `the resource ${user} of this credential is gone`)
+  const which = user === '' ? 'the user of this credential is not here' : `${user} is gone`
+  throw ScimError.status(404, `/Me: ${which}`)
 }
 
 /**

@@ -9,6 +9,7 @@ import { accessTokens } from '../../src/auth/access-token.ts'
 import { jwtCheck } from '../../src/auth/jwt.ts'
 import { readConfig } from '../../src/config.ts'
 import {
+  ID_LENGTH_MAX,
   JWKS_BYTES_MAX,
   JWKS_FRESH_MS,
   JWKS_STALE_MS,
@@ -337,7 +338,9 @@ for (const target of TARGETS) {
         ['externalId', 'twice', 404],
         ['externalId', 'of-a-group', 404],
         ['userName', 'nobody', 404],
-        ['userName', 'x'.repeat(2000), 404],
+        ['userName', 'x'.repeat(ID_LENGTH_MAX), 404],
+        ['userName', 'x'.repeat(9000), 404],
+        ['id', 'x'.repeat(ID_LENGTH_MAX + 1), 404],
         ['userName', '', 403],
         ['userName', 7, 403],
         ['userName', undefined, 403],

@@ -191,6 +191,7 @@ for (const target of TARGETS) {
         ['invalid_client', GRANT, basic(client_id, oddSecret)],
         ['invalid_client', GRANT, basic('nobody', client_secret)],
         ['invalid_client', GRANT, { Authorization: 'Basic !' }],
+        ['invalid_client', { ...GRANT, client_id }, { Authorization: 'Basic !' }],
         ['invalid_client', GRANT, { Authorization: `Basic ${btoa('a:%ff')}` }],
         ['invalid_client', GRANT, { Authorization: `Bearer ${client_secret}` }],
         ['invalid_request', { ...GRANT, client_secret }, headers],
