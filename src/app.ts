@@ -2,7 +2,10 @@
 
 import { lstatSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { bearerCheck, DEFAULT_TENANT, mintToken } from './auth/bearer.ts'
+import { accessTokens } from './auth/access-token.ts'
+import { bearerCheck, DEFAULT_TENANT, mintToken, tokenCheck } from './auth/bearer.ts'
+import { jwtCheck } from './auth/jwt.ts'
+import { tokenEndpoint } from './auth/oauth.ts'
 import { limiter } from './auth/rate.ts'
 import { sealer } from './auth/seal.ts'
 import {
@@ -128,17 +131,23 @@ async function startLocked(
     const seals = sealer(await control.key('cursor'), now)
     let isReady = false
     let baseUrl = config.baseUrl ?? ''
+    const baseUrlOf = (tenant: string): string =>
+      tenant === DEFAULT_TENANT
+        ? baseUrl
+        : baseUrl.replace(/\/scim\/v2$/, () => `/t/${tenant}/scim/v2`)
+    const tokens = accessTokens(await control.key('access-tokens'), baseUrlOf, now)
     const wire: Wire = {
       service: { now, newId, ...passwordHasher(), ...seals },
       types: registry.types,
       viewOf: viewFor,
       log,
       limits: limitsOf(config, now),
-      check: bearerCheck(control, config.token),
-      baseUrl: (tenant) =>
-        tenant === DEFAULT_TENANT
-          ? baseUrl
-          : baseUrl.replace(/\/scim\/v2$/, () => `/t/${tenant}/scim/v2`),
+      check: tokenCheck(
+        bearerCheck(control, config.token),
+        jwtCheck({ tenants: config.tenants, tokens, control, now, log }),
+      ),
+      endpoint: tokenEndpoint({ control, tokens, now, log }),
+      baseUrl: baseUrlOf,
       async lease(name) {
         return name === DEFAULT_TENANT || control.tenant(name) ? tenants.lease(name) : undefined
       },
@@ -188,13 +197,15 @@ function limitsOf({ rateLimit }: Config, now: () => number): Wire['limits'] {
   }
 }
 
-/** With no token at all nobody could sign in: the first start makes one. */
+/** With no token, no client and no issuer nobody could sign in: the first start makes a token. */
 async function mintFirstToken(
   control: ControlStore,
   config: Config,
   now: number,
 ): Promise<string | undefined> {
-  if (config.token !== undefined || control.credentials().length > 0) return undefined
+  const hasIssuers = [...config.tenants.values()].some(({ issuers }) => issuers.length > 0)
+  if (config.token !== undefined || hasIssuers) return undefined
+  if (control.credentials().length > 0 || control.clients().length > 0) return undefined
   const wanted = {
     name: 'first',
     tenant: DEFAULT_TENANT,

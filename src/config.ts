@@ -5,6 +5,7 @@
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { type IssuerSettings, readIssuers } from './issuers.ts'
 import { RATE_PER_SECOND_DEFAULT } from './scim/limits.ts'
 import {
   DEFAULT_RULES,
@@ -111,10 +112,15 @@ export interface Config {
   readonly tenants: ReadonlyMap<string, TenantSettings>
 }
 
-/** How a tenant's requests are understood, and which resource types and schemas it sees. */
-export type TenantSettings = Rules & ViewSettings
+/**
+ * How a tenant's requests are understood, which resource types and schemas it sees, and whose
+ * tokens it takes.
+ */
+export interface TenantSettings extends Rules, ViewSettings {
+  readonly issuers: readonly IssuerSettings[]
+}
 
-export const DEFAULT_SETTINGS: TenantSettings = { ...DEFAULT_RULES, ...WHOLE_VIEW }
+export const DEFAULT_SETTINGS: TenantSettings = { ...DEFAULT_RULES, ...WHOLE_VIEW, issuers: [] }
 
 /** Everything that is wrong with the settings, each with its cure. */
 export class ConfigFaults extends Error {
@@ -298,6 +304,7 @@ const TENANT_SETTINGS = [
   'extensions',
   'passwords',
   'sensitive',
+  'issuers',
 ]
 
 function readSettings(json: unknown, file: string, at: string, faults: string[]): TenantSettings {
@@ -334,5 +341,6 @@ function readSettings(json: unknown, file: string, at: string, faults: string[])
     resourceTypes: texts('resourceTypes'),
     extensions: texts('extensions'),
     passwords: passwords === 'refuse' ? 'refuse' : 'accept',
+    issuers: readIssuers(settings['issuers'], file, fault),
   }
 }

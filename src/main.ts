@@ -1,6 +1,7 @@
 /** Turns the words of the command line into a command, and its faults into an exit status. */
 
 import { writeSync } from 'node:fs'
+import { clientCreate, clientList, clientRevoke, clientSecretAdd } from './cli/client.ts'
 import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.ts'
 import { serve } from './cli/serve.ts'
 import { tenantCreate, tenantList } from './cli/tenant.ts'
@@ -13,6 +14,10 @@ const COMMANDS: readonly Command[] = [
   tokenCreate,
   tokenList,
   tokenRevoke,
+  clientCreate,
+  clientList,
+  clientRevoke,
+  clientSecretAdd,
   tenantCreate,
   tenantList,
   versionCommand,
@@ -84,7 +89,7 @@ function overviewOf(words: readonly string[]): string {
     '',
     `usage: scimd ${words.length === 0 ? '' : `${words[0]} `}COMMAND [options]`,
     '',
-    ...commands.map(({ name, summary }) => `  ${name.padEnd(14)}  ${summary}`),
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(17)}  ${summary}`),
     '',
     'scimd COMMAND --help shows the options of a command and an example.',
     '',

@@ -11,10 +11,12 @@ import {
   type Flags,
   readConfig,
 } from '../src/config.ts'
+import { CLOCK_SKEW_S_MAX } from '../src/scim/limits.ts'
 import { MODES } from '../src/scim/tolerance.ts'
 import { temporary } from './cli/given.ts'
 
 const LONG = 'x'.repeat(32)
+const GUID = '11111111-2222-3333-4444-555555555555'
 
 function faultsOf(flags: Flags, environment: Environment = {}): readonly string[] {
   try {
@@ -177,6 +179,7 @@ test('the file gives tenants their rules, and a tenant that it does not name has
     resourceTypes: undefined,
     extensions: undefined,
     passwords: 'accept',
+    issuers: [],
   })
   expect(tenants.get('c')).toEqual({
     ...DEFAULT_SETTINGS,
@@ -193,11 +196,92 @@ test('the file gives tenants their rules, and a tenant that it does not name has
   expect(readConfig({ data: join(place.cwd, 'data'), config: other }, {}).tenants.size).toBe(0)
 })
 
+const GOOD = { issuer: 'https://idp.example', audience: 'a' }
+
+test.each<[issuer: unknown, at: string, expected: string]>([
+  ['x', '', 'an object'],
+  [{ ...GOOD, more: 1 }, '.more', 'one of issuer, entraTenant'],
+  [{ audience: 'a' }, '.issuer', 'the issuer as its tokens name it'],
+  [{ ...GOOD, issuer: 7 }, '.issuer', 'a string'],
+  [{ ...GOOD, issuer: 'http://idp.example' }, '.issuer', 'an https URL'],
+  [{ ...GOOD, issuer: 'https://u:p@idp.example' }, '.issuer', 'an https URL'],
+  [{ issuer: GOOD.issuer }, '.audience', 'a string or a list of strings'],
+  [{ ...GOOD, audience: [] }, '.audience', 'a string or a list of strings'],
+  [{ ...GOOD, audience: '' }, '.audience', 'a string or a list of strings'],
+  [{ ...GOOD, algorithms: ['none'] }, '.algorithms', 'a list of RS256'],
+  [{ ...GOOD, algorithms: ['RS256', 'HS256'] }, '.algorithms', 'a list of RS256'],
+  [{ ...GOOD, algorithms: [] }, '.algorithms', 'a list of RS256'],
+  [{ ...GOOD, jwks: 'http://idp.example/keys' }, '.jwks', 'an https URL'],
+  [{ ...GOOD, jwks: 'ftp://idp.example/keys' }, '.jwks', 'an https URL'],
+  [{ ...GOOD, jwks: 'nowhere.json' }, '.jwks', 'a file with a JWK Set'],
+  [{ ...GOOD, jwks: 'scimd.json' }, '.jwks', 'a file with a JWK Set'],
+  [{ ...GOOD, jwks: 1 }, '.jwks', '"discovery", a URL or the path of a file'],
+  [{ ...GOOD, grants: 'all' }, '.grants', 'names of scopes'],
+  [{ ...GOOD, grants: 'users' }, '.grants', 'names of scopes'],
+  [{ ...GOOD, grants: 'read', scope: {} }, '.grants', 'nothing beside scope'],
+  [{ ...GOOD, scope: 'scp' }, '.scope', 'an object with claim and map'],
+  [{ ...GOOD, scope: { claims: 'scp' } }, '.scope.claims', 'one of claim, map'],
+  [{ ...GOOD, scope: { map: { a: 'b' } } }, '.scope.map.a', 'names of scopes'],
+  [{ ...GOOD, scope: { map: ['a'] } }, '.scope.map', 'an object whose values are strings'],
+  [{ ...GOOD, subject: '' }, '.subject', 'a string that is not empty'],
+  [{ ...GOOD, user: 1 }, '.user', 'a claim, or an object'],
+  [{ ...GOOD, user: { claim: 'a', attribute: 'title' } }, '.user.attribute', 'id, externalId'],
+  [{ ...GOOD, user: { attribute: 'id' } }, '.user.claim', 'the name of a claim'],
+  [{ ...GOOD, claims: { a: 1 } }, '.claims', 'an object whose values are strings'],
+  [{ ...GOOD, clockSkew: -1 }, '.clockSkew', 'whole seconds from 0 to 300'],
+  [{ ...GOOD, clockSkew: 0.5 }, '.clockSkew', 'whole seconds'],
+  [{ ...GOOD, clockSkew: CLOCK_SKEW_S_MAX + 1 }, '.clockSkew', 'whole seconds'],
+  [{ entraTenant: 'contoso.com' }, '.entraTenant', 'the tenant id, a GUID'],
+  [{ entraTenant: GUID, issuer: 'https://a' }, '.issuer', 'nothing, as entraTenant says it'],
+])('an issuer %j is refused at %s', (issuer, at, expected) => {
+  using place = temporary()
+  const config = join(place.cwd, 'scimd.json')
+  writeFileSync(config, JSON.stringify({ tenants: { acme: { issuers: [GOOD, issuer] } } }))
+  expect(faultsOf({ config })).toEqual([
+    expect.stringContaining(`${config}: $.tenants.acme.issuers[1]${at}: expected ${expected}`),
+  ])
+})
+
+test('issuers are a list, and all that is right about one is read', () => {
+  using place = temporary()
+  const config = join(place.cwd, 'scimd.json')
+  const write = (issuers: unknown) =>
+    writeFileSync(config, JSON.stringify({ tenants: { acme: { issuers } } }))
+  write({})
+  expect(faultsOf({ config })).toEqual([expect.stringContaining('issuers: expected a list')])
+  writeFileSync(join(place.cwd, 'keys.json'), JSON.stringify({ keys: [{ kty: 'OKP', x: 'x' }] }))
+  const clockSkew = CLOCK_SKEW_S_MAX
+  const more = { clockSkew, user: 'sub', jwks: 'keys.json', algorithms: ['EdDSA'] }
+  write([{ ...GOOD, issuer: 'urn:idp', ...more }, GOOD, { entraTenant: GUID, scope: {} }])
+  expect(readConfig({ data: '/nowhere', config }, {}).tenants.get('acme')?.issuers).toMatchObject([
+    {
+      issuer: 'urn:idp',
+      audience: ['a'],
+      keys: { kind: 'file', path: join(place.cwd, 'keys.json') },
+      algorithms: ['EdDSA'],
+      user: { claim: 'sub', attribute: 'id' },
+      clockSkewS: clockSkew,
+    },
+    { issuer: GOOD.issuer, keys: { kind: 'discovery' }, clockSkewS: 60, grants: undefined },
+    { issuer: `https://sts.windows.net/${GUID}/`, grants: undefined },
+    { issuer: `https://login.microsoftonline.com/${GUID}/v2.0`, grants: undefined },
+  ])
+})
+
 test('whatever is in the file, it is read or its faults are told', () => {
   using place = temporary()
   const config = join(place.cwd, 'scimd.json')
   const settings = ['mode', 'tolerances', 'unknownMembers', 'uniqueNames', 'passwords', 'sensitive']
-  const names = ['tenants', ...settings, 'resourceTypes', 'extensions', 'a', '__proto__']
+  const ofIssuers = ['issuers', 'issuer', 'audience', 'jwks', 'scope', 'map', 'user', 'grants']
+  const names = [
+    'tenants',
+    ...settings,
+    ...ofIssuers,
+    'resourceTypes',
+    'extensions',
+    'a',
+    '__proto__',
+  ]
   const { tree } = fc.letrec((tie) => ({
     tree: fc.oneof(
       { depthSize: 'small' },

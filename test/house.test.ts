@@ -13,7 +13,7 @@ const FILE_LINES_MAX = 500
 const LAYERS = [
   ['main', /^src\/main\.ts$/],
   ['app', /^src\/app\.ts$/],
-  ['ground', /^src\/(config|log|metrics|schemas)\.ts$/],
+  ['ground', /^src\/(config|issuers|log|metrics|schemas)\.ts$/],
   ['scim', /^src\/scim\//],
   ['adapter', /^src\/store\/lmdb/],
   ['store', /^src\/store\//],

@@ -1,8 +1,10 @@
 /** Bearer tokens: minting them, and finding out whose one is. RFC 6750. */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { scopesIn } from '../scim/scope.ts'
 import type { ControlStore, Credential } from '../store/control.ts'
-import { type Actor, scopesIn } from './actor.ts'
+import type { Actor, Refusal } from './actor.ts'
+import { JWT, type JwtCheck } from './jwt.ts'
 
 /*
  * scimd_PREFIX_SECRET: the prefix finds the credential and may be shown; the secret has 256 bits.
@@ -33,9 +35,7 @@ export async function mintToken(
   wanted: NewToken,
 ): Promise<{ token: string; credential: Credential }> {
   for (;;) {
-    const prefix = randomPrefix()
-    const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')
-    const token = `scimd_${prefix}_${secret}`
+    const { prefix, secret: token } = newSecret()
     const credential = { prefix, ...wanted, hash: hashOf(token).toString('hex') }
     if (await control.addCredential(credential)) return { token, credential }
   }
@@ -44,6 +44,22 @@ export async function mintToken(
 /** The prefix, from itself or from a whole token; undefined when it is neither. */
 export const prefixIn = (text: string): string | undefined =>
   /^[a-z0-9]{12}$/.exec(text)?.[0] ?? TOKEN.exec(text)?.[1]
+
+/** The prefix of a whole token; a client's secret has the same form. */
+export const prefixOf = (token: string): string | undefined => TOKEN.exec(token)?.[1]
+
+/** Text of a token's form with a new prefix and a new secret. */
+export function newSecret(): { prefix: string; secret: string } {
+  const prefix = randomPrefix()
+  const bytes = Buffer.from(crypto.getRandomValues(new Uint8Array(32)))
+  return { prefix, secret: `scimd_${prefix}_${bytes.toString('base64url')}` }
+}
+
+/** An id for a client of the token endpoint. */
+export const newClientId = (): string => `client_${randomPrefix()}`
+
+/** Whether this can be a client's id at all: the store takes no key of any length. */
+export const isClientId = (text: string): boolean => /^client_[a-z0-9]{12}$/.test(text)
 
 function randomPrefix(): string {
   const { length } = PREFIX_ALPHABET
@@ -58,7 +74,8 @@ function randomPrefix(): string {
   return prefix
 }
 
-const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest()
+/** SHA-256: enough for what nobody can guess. */
+export const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest()
 
 /** Who comes with the static token. */
 const STATIC_ACTOR: Actor = {
@@ -95,6 +112,18 @@ export function bearerCheck(control: ControlStore, staticToken: string | undefin
     return { id: credential.prefix, name, tenant, scopes: scopesIn(scope), user }
   }
 }
+
+/** Who asks a tenant, or why a JWT was refused; undefined for any other token that is not good. */
+export type Found = Actor | Refusal | undefined
+
+/** The check of every kind of token; at once but for a JWT that was not seen lately. */
+export type TokenCheck = (token: string, tenant: string, now: number) => Found | Promise<Found>
+
+/** Takes a token for a JWT only when it is none of the server's opaque ones. */
+export const tokenCheck =
+  (opaque: BearerCheck, jwt: JwtCheck): TokenCheck =>
+  (token, tenant, now) =>
+    opaque(token, now) ?? (JWT.test(token) ? jwt(token, tenant, now) : undefined)
 
 /** Whether a header speaks of a bearer token at all: only then can it hold an invalid one. */
 export const isBearer = (header: string | null): boolean => /^Bearer(?: |$)/i.test(header ?? '')

@@ -3,10 +3,10 @@
  * once.
  */
 
-import { SCOPES, scopesIn } from '../auth/actor.ts'
 import { DEFAULT_TENANT, mintToken, type NewToken, prefixIn } from '../auth/bearer.ts'
 import { TENANT_NAME } from '../config.ts'
 import { ID_LENGTH_MAX } from '../scim/limits.ts'
+import { reachesAnything, SCOPES, scopesIn } from '../scim/scope.ts'
 import { type Command, CommandError, type Options, recordsText, UsageError } from './command.ts'
 import { DATA_OPTION, JSON_OPTION, withControl } from './control.ts'
 
@@ -25,8 +25,9 @@ export const tokenCreate: Command = {
       name: 'scope',
       value: 'SCOPE',
       meaning:
-        'read; write, which includes read; verify (passwords); me (what --user names); ' +
-        'several with commas (default: write, or me with --user)',
+        'read; write, which includes read; scim, the same; verify (passwords); me (what --user ' +
+        'names); users or groups beside them, for these alone; feed and admin, which reach ' +
+        'nothing yet; several with commas (default: write, or me with --user)',
     },
     {
       name: 'user',
@@ -91,13 +92,16 @@ const isId = (user: string | boolean): user is string =>
   typeof user === 'string' && user !== '' && user.length <= ID_LENGTH_MAX
 
 /** Scopes with a space between them, each once. @throws UsageError */
-function readScope(given: string | boolean): string {
+export function readScope(given: string | boolean): string {
   const names = String(given).split(/[, ]+/)
   for (const name of names) {
     if (scopesIn(name).size === 0)
       throw new UsageError(`--scope ${name}: expected ${SCOPES.join(', ')}`)
   }
-  return [...scopesIn(names.join(' '))].join(' ')
+  const scopes = scopesIn(names.join(' '))
+  if (!reachesAnything(scopes))
+    throw new UsageError(`--scope ${given}: expected read, write or verify beside it`)
+  return [...scopes].join(' ')
 }
 
 export const tokenList: Command = {
@@ -158,5 +162,5 @@ function readDuration(text: string): number {
   throw new UsageError(`--expires ${text}: expected a number and m, h or d, such as 180d`)
 }
 
-const timeText = (time: number | undefined): string | null =>
+export const timeText = (time: number | undefined): string | null =>
   time === undefined ? null : new Date(time).toISOString()

@@ -5,16 +5,18 @@ import {
   type Access,
   type Actor,
   forbidden,
+  may,
   mayAtAll,
   requireAccess,
   unauthorized,
 } from '../auth/actor.ts'
-import { type BearerCheck, DEFAULT_TENANT, isBearer, tokenIn } from '../auth/bearer.ts'
+import { DEFAULT_TENANT, type Found, isBearer, type TokenCheck, tokenIn } from '../auth/bearer.ts'
+import type { TokenEndpoint } from '../auth/oauth.ts'
 import { type Limiter, requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Context, Service, TenantView } from '../operations/context.ts'
-import { requireActive } from '../operations/subject.ts'
+import { requireActive, userNamed } from '../operations/subject.ts'
 import { ScimError } from '../scim/error.ts'
 import { type Projection, readProjection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
@@ -38,7 +40,8 @@ export interface Wire {
   /** The resource types of all tenants: each of them sees all of these or some. */
   readonly types: readonly ResourceType[]
   readonly log: Log
-  readonly check: BearerCheck
+  readonly check: TokenCheck
+  readonly endpoint: TokenEndpoint
   /** What is limited; requests and failed sign-ins are not when a setting says so. */
   readonly limits: {
     readonly requests: Limiter | undefined
@@ -82,7 +85,7 @@ const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
  * What Elysia hands on. Parameters are decoded once, null when they cannot be; a fixed path has
  * none.
  */
-interface Raw {
+export interface Raw {
   readonly request: Request
   readonly params: Readonly<Record<string, string | null>> | undefined
   readonly server: { requestIP(request: Request): { address: string } | null } | null
@@ -138,20 +141,20 @@ async function exchange(
   try {
     const tenant = tenantOf(raw)
     const verb = verbOf(request.method, handlers)
-    const actor =
+    const entered =
       handlers.isPublic && verb === 'read' ? visitor(wire, raw, tenant) : enter(wire, raw, tenant)
+    const entrant = entered instanceof Promise ? await entered : entered
     const { requests } = wire.limits
-    if (requests) requireRate(requests, rateKeyOf(actor, raw), 'requests')
+    if (requests) requireRate(requests, rateKeyOf(entrant, raw), 'requests')
     // What exactly is asked for, the operations say; this is what can be said before the body.
-    if (!handlers.isPublic && !mayAtAll(actor, verb)) throw forbidden(actor, verb)
+    if (!handlers.isPublic && !mayAtAll(entrant, verb)) throw forbidden(entrant, { verb })
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
     if (!lease && !handlers.isPublic) throw unauthorized(true)
+    const named = lease ? known(wire, raw, entrant, tenant, lease, requestId) : entrant
+    const actor = named instanceof Promise ? await named : named
     if (lease && actor.user !== undefined) {
-      await requireActive(
-        lease.store,
-        actor.user,
-        actor.scopes.size === 1 && actor.scopes.has('me'),
-      )
+      const isMeAlone = actor.scopes.size === 1 && actor.scopes.has('me')
+      await requireActive(lease.store, actor.user, isMeAlone)
     }
     return await handler(askOf(wire, raw, actor, tenant, lease, requestId))
   } catch (error) {
@@ -160,6 +163,21 @@ async function exchange(
     lease?.end()
     releaseBody(request)
   }
+}
+
+/** The same actor with the id of the user whom the credential names by something else. */
+function known(
+  wire: Wire,
+  raw: Raw,
+  actor: Actor,
+  tenant: string,
+  lease: Lease,
+  requestId: string,
+): Actor | Promise<Actor> {
+  const { alias } = actor
+  if (!alias) return actor
+  const { context } = askOf(wire, raw, actor, tenant, lease, requestId)
+  return userNamed(context, alias).then((user) => ({ ...actor, user }))
 }
 
 function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
@@ -171,7 +189,9 @@ function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
 const rateKeyOf = ({ id, tenant }: Actor, raw: Raw): string =>
   id === '' ? `/${addressOf(raw)}` : `${tenant}/${id}`
 
-const addressOf = ({ request, server }: Raw): string => server?.requestIP(request)?.address ?? ''
+/** The address that a connection came from; empty for a Unix socket. */
+export const addressOf = ({ request, server }: Pick<Raw, 'request' | 'server'>): string =>
+  server?.requestIP(request)?.address ?? ''
 
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
   if (error instanceof ScimError) {
@@ -203,21 +223,25 @@ function tenantOf({ params, request }: Raw): string {
  * Who asks, for a path that needs a credential of this very tenant. A good credential is taken
  * however many bad ones its address has sent: behind a proxy, all have the same address.
  */
-function enter(wire: Wire, raw: Raw, tenant: string): Actor {
+function enter(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
   const authorization = raw.request.headers.get('authorization')
   const token = tokenIn(authorization)
-  const actor = token === undefined ? undefined : wire.check(token, wire.service.now())
-  if (actor?.tenant === tenant) return actor
-  const { signIns } = wire.limits
-  if (signIns && token !== undefined) requireRate(signIns, addressOf(raw), 'failed sign-ins')
-  throw unauthorized(isBearer(authorization))
+  const found = token === undefined ? undefined : wire.check(token, tenant, wire.service.now())
+  const admitted = (found: Found): Actor => {
+    const actor = typeof found === 'object' ? found : undefined
+    if (actor?.tenant === tenant) return actor
+    const { signIns } = wire.limits
+    if (signIns && token !== undefined) requireRate(signIns, addressOf(raw), 'failed sign-ins')
+    throw unauthorized(isBearer(authorization), typeof found === 'string' ? found : undefined)
+  }
+  return found instanceof Promise ? found.then(admitted) : admitted(found)
 }
 
 /**
  * Who asks, for discovery: anybody, but a credential that is given has to be good. Other tenants
  * than the default one want it: each sees its own schemas, which would tell that it is there.
  */
-function visitor(wire: Wire, raw: Raw, tenant: string): Actor {
+function visitor(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
   if (raw.request.headers.has('authorization') || tenant !== DEFAULT_TENANT)
     return enter(wire, raw, tenant)
   return { id: '', name: '', tenant, scopes: new Set(), user: undefined }
@@ -245,7 +269,8 @@ function askOf(
     baseUrl,
     subject: `${tenant}/${actor.id}/${[...actor.scopes].join(' ')}`,
     user: actor.user,
-    requireAccess: (verb, id) => requireAccess(actor, { verb, id }),
+    requireAccess: (verb, { name }, id) => requireAccess(actor, { verb, type: name, id }),
+    maySearch: ({ name }) => may(actor, { verb: 'read', type: name }),
     attempts: {
       take: (id) => requireRate(wire.limits.attempts, `${tenant}/${id}`, 'attempts at a password'),
       giveBack: (id) => wire.limits.attempts.giveBack(`${tenant}/${id}`),

@@ -26,6 +26,7 @@ import { type SearchRequest, searchInBody, searchInQuery } from '../scim/search-
 import { requireNothingSensitive } from '../scim/sensitive.ts'
 import { readBody } from './body.ts'
 import { type Ask, type Handlers, route, type Wire } from './exchange.ts'
+import { oauthRoutes } from './oauth.ts'
 import {
   changedReply,
   deletedReply,
@@ -67,6 +68,7 @@ export function createServer(wire: Wire) {
         }),
     )
 
+  oauthRoutes(server, wire)
   for (const prefix of PREFIXES) {
     route(server, wire, prefix, root)
     route(server, wire, `${prefix}/.search`, dotSearch())
@@ -124,7 +126,7 @@ async function searchReply(
   only: ResourceType | undefined,
   request: SearchRequest,
 ): Promise<Response> {
-  const types = only ? [only] : context.registry.types
+  const types = only ? [only] : typesToSearch(context)
   if (method !== 'POST') requireNothingSensitive(types, request.filter, context.rules)
   const projections = new Map(types.map((type) => [type, readProjection(type, request)]))
   const result = only
@@ -135,6 +137,14 @@ async function searchReply(
     result,
     (type) => projections.get(type) ?? readProjection(type, request),
   )
+}
+
+/** All that the credential may search; those that it may not are as if they were not there. */
+function typesToSearch({ registry, maySearch, requireAccess }: Context): readonly ResourceType[] {
+  const types = registry.types.filter(maySearch)
+  const [first] = registry.types
+  if (types.length === 0 && first) requireAccess('read', first)
+  return types
 }
 
 /** RFC 7644 sections 3.4.1, 3.5.1, 3.5.2 and 3.6. */

@@ -49,7 +49,9 @@ export interface Context extends Service, TenantView {
   /** Limits attempts at the password of one resource. */
   readonly attempts: Attempts
   /** Refuses what the credential may not do. @throws ScimError 403 */
-  requireAccess(verb: 'read' | 'write' | 'verify', id?: string): void
+  requireAccess(verb: 'read' | 'write' | 'verify', type: ResourceType, id?: string): void
+  /** Whether the credential may search this type. */
+  maySearch(type: ResourceType): boolean
   /** Tenant, credential and what it may do, as no other credential has it. */
   readonly subject: string
   /** Keeps the store open for an answer that is read from it bit by bit; the result lets go. */

@@ -27,7 +27,7 @@ export async function createChange(
   id: string,
 ): Promise<Change> {
   const { store, checks } = context
-  context.requireAccess('write')
+  context.requireAccess('write', type)
   const draft = await inSlices(draftSteps(type, body, store.rules), context)
   const complete = withDefaults(type, draft)
   requireValid(checks, type, complete)

@@ -22,7 +22,7 @@ export async function patch(
   ifMatch: string | undefined,
 ): Promise<Stored> {
   const { store, checks } = context
-  context.requireAccess('write', id)
+  context.requireAccess('write', type, id)
   const { rules } = store
   const read = await inSlices(patchSteps(type, body, rules), context)
   const mentions = linkIdsOf(read)

@@ -7,7 +7,7 @@ import { type Context, notFound } from './context.ts'
 /** @throws ScimError 404 for an id that no resource of this type has */
 export async function read(context: Context, type: ResourceType, id: string): Promise<Stored> {
   const { store } = context
-  context.requireAccess('read', id)
+  context.requireAccess('read', type, id)
   const stored = await store.read(type, id)
   if (!stored) throw notFound(type, id)
   return stored

@@ -12,7 +12,7 @@ export async function remove(
   ifMatch: string | undefined,
 ): Promise<void> {
   const { store, origin } = context
-  context.requireAccess('write', id)
+  context.requireAccess('write', type, id)
   await store.commit(
     [
       {

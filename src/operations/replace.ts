@@ -30,7 +30,7 @@ export async function replace(
   ifMatch: string | undefined,
 ): Promise<Stored> {
   const { store, checks } = context
-  context.requireAccess('write', id)
+  context.requireAccess('write', type, id)
   const draft = await inSlices(draftSteps(type, body, store.rules), context)
   const known = requireCurrent(type, id, await store.read(type, id), ifMatch)
   // Checked before the transaction too, so that no password is hashed for a body that is refused.

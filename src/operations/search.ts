@@ -29,7 +29,7 @@ export async function search(
   type: ResourceType,
   request: SearchRequest,
 ): Promise<SearchResult> {
-  context.requireAccess('read')
+  context.requireAccess('read', type)
   const filter = request.filter === undefined ? undefined : parseFilter(request.filter)
   const sort = readSort(type, request.sortBy, request.sortOrder)
   const { typed, ...query } = queryOf(context, type, filter, 'refuse')
@@ -49,7 +49,7 @@ export async function searchAll(
   types: readonly ResourceType[],
   request: SearchRequest,
 ): Promise<SearchResult> {
-  context.requireAccess('read')
+  for (const type of types) context.requireAccess('read', type)
   const filter = request.filter === undefined ? undefined : parseFilter(request.filter)
   const sorts = readSorts(types, request)
   const sort = [...(sorts?.values() ?? [])].find((one) => one !== undefined)
@@ -155,7 +155,7 @@ function readSorts(
 }
 
 /** What the store is asked for a filter on one type. */
-function queryOf(
+export function queryOf(
   context: Context,
   type: ResourceType,
   parsed: Filter | undefined,

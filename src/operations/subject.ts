@@ -2,7 +2,10 @@
 
 import { documentOf } from '../scim/document.ts'
 import { ScimError } from '../scim/error.ts'
+import { parseFilter } from '../scim/filter/parse.ts'
 import type { Header, Store } from '../store/store.ts'
+import type { Context } from './context.ts'
+import { queryOf } from './search.ts'
 
 /**
  * Finds what `/Me` stands for.
@@ -15,7 +18,31 @@ export async function subjectOf(store: Store, user: string | undefined): Promise
   }
   const header = await store.find(user)
   if (header) return header
-  throw ScimError.status(404, `the resource ${user} of this credential is gone`)
+  const which = user === '' ? 'the user of this credential is not here' : `${user} is gone`
+  throw ScimError.status(404, `/Me: ${which}`)
+}
+
+/**
+ * The id of the user whose attribute has this value, or an empty one, which no resource has, where
+ * there is none or more than one. Users are what has a userName.
+ */
+export async function userNamed(
+  context: Context,
+  { attribute, value }: { readonly attribute: string; readonly value: string },
+): Promise<string> {
+  const type = context.registry.types.find((one) => one.resolve('userName'))
+  if (!type) return ''
+  const filter = parseFilter(`${attribute} eq ${JSON.stringify(value)}`)
+  const { typed: _, ...query } = queryOf(context, type, filter, 'refuse')
+  const found = await context.store.search({
+    ...query,
+    sort: undefined,
+    skip: 0,
+    after: undefined,
+    count: 2,
+  })
+  const [only, other] = found.page
+  return only && !other ? only.id : ''
 }
 
 /**

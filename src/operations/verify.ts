@@ -25,7 +25,7 @@ export async function verify(
   id: string,
   body: JsonValue,
 ): Promise<JsonObject> {
-  context.requireAccess('verify', id)
+  context.requireAccess('verify', type, id)
   const attribute = [...type.attributes.values()].find(isPassword)
   if (!attribute) throw ScimError.status(404, `${type.name} has no password`)
   const password = passwordIn(body)

@@ -87,5 +87,35 @@ export const SIGN_INS_PER_SECOND = 10
 export const RATE_KEYS_MAX = 10_000
 /** How long write transactions that came together may hold the event loop, the last one apart. */
 export const TRANSACTION_MS = 6
+/** Keys of an issuer are fetched anew when they are older; and a checked JWT is checked again. */
+export const JWKS_FRESH_MS = 10 * 60 * 1000
+/** How old the keys of an issuer may get that cannot be reached. */
+export const JWKS_STALE_MS = 24 * 60 * 60 * 1000
+/** Attempts at fetching an issuer's keys: so many at once, and then one in this time. */
+export const JWKS_FETCHES_MAX = 5
+export const JWKS_COOLDOWN_S = 30
+/** How long fetching an issuer's metadata, or its keys, may take. */
+export const JWKS_TIMEOUT_MS = 5000
+/** An answer with an issuer's metadata, or its keys. */
+export const JWKS_BYTES_MAX = 256 * KIB
+/** Issuers of clients' assertions whose keys are remembered. */
+export const JWKS_SOURCES_MAX = 1000
+/** JWTs that have been checked and need not be again for a while. */
+export const JWTS_CHECKED_MAX = 10_000
+/** The difference of clocks that an issuer may be allowed. */
+export const CLOCK_SKEW_S_MAX = 300
+/** How long an access token of the token endpoint is good. */
+export const ACCESS_TOKEN_LIFETIME_S = 60 * 60
+/** How long the server signs its access tokens with the same key. */
+export const SIGNING_KEY_PERIOD_MS = 30 * 24 * 60 * 60 * 1000
+/** How far ahead an assertion may expire: one that a client signs, one that its issuer signs. */
+export const ASSERTION_LIFETIME_S_MAX = 60 * 60
+export const FEDERATED_LIFETIME_S_MAX = 24 * 60 * 60
+/** Assertions that are remembered until they expire, so that none is taken twice. */
+export const ASSERTIONS_KEPT_MAX = 100_000
+/** The body of a request to the token endpoint. */
+export const FORM_BYTES_MAX = 64 * KIB
+/** Secrets of one client at the same time, for their rotation. */
+export const CLIENT_SECRETS_MAX = 10
 /** How long a slice of long work may hold the event loop. */
 export const SLICE_MS = 4

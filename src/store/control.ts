@@ -20,6 +20,40 @@ export interface ListedCredential extends Credential {
   readonly lastUsed: number | undefined
 }
 
+/** A secret of a client as it is kept: never the secret itself. */
+export interface ClientSecret {
+  /** The public part, by which it is found and shown. */
+  readonly prefix: string
+  /** SHA-256 of the whole secret, in hex. */
+  readonly hash: string
+  readonly created: number
+}
+
+/** Whose assertions stand for a client: the claims that they have to have. */
+export interface Federation {
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: readonly string[]
+}
+
+/** A client of the token endpoint. RFC 6749 section 2. */
+export interface Client {
+  readonly id: string
+  readonly name: string
+  readonly tenant: string
+  /** Names of scopes with a space between them: the most that its tokens get. */
+  readonly scope: string
+  readonly created: number
+  readonly secrets: readonly ClientSecret[]
+  /** A JWK Set of public keys that the client signs its assertions with. */
+  readonly jwks?: object | undefined
+  readonly federation?: Federation | undefined
+}
+
+export interface ListedClient extends Client {
+  readonly lastUsed: number | undefined
+}
+
 export interface Tenant {
   readonly name: string
   readonly created: number
@@ -32,8 +66,28 @@ export interface ControlStore {
   addCredential(credential: Credential): Promise<boolean>
   /** False when there is no such credential. */
   removeCredential(prefix: string): Promise<boolean>
-  /** Notes when a credential was last used; may be behind by a minute. */
+  /** Notes when a credential or client was last used; may be behind by a minute. */
   used(prefix: string, time: number): void
+  client(id: string): Client | undefined
+  clients(): readonly ListedClient[]
+  /** False when the id is taken. */
+  addClient(client: Client): Promise<boolean>
+  /**
+   * Gives a client other secrets; undefined when there is no such client, or `next` says undefined.
+   */
+  changeSecrets(
+    id: string,
+    next: (secrets: readonly ClientSecret[]) => readonly ClientSecret[] | undefined,
+  ): Promise<Client | undefined>
+  /** False when there is no such client. */
+  removeClient(id: string): Promise<boolean>
+  /**
+   * Remembers until a time that something was used up, and forgets what is over. False when it was
+   * used before; undefined when no more can be remembered.
+   *
+   * @param mark at most 64 bytes that stand for it
+   */
+  useOnce(mark: string, until: number, now: number): Promise<boolean | undefined>
   tenant(name: string): Tenant | undefined
   tenants(): readonly Tenant[]
   /** False when there is one of this name. */

@@ -1,7 +1,8 @@
 /** The LMDB adapter of the control store: data/control.mdb. */
 
 import { randomBytes } from 'node:crypto'
-import type { ControlStore, Credential, Tenant } from './control.ts'
+import { ASSERTIONS_KEPT_MAX } from '../scim/limits.ts'
+import type { Client, ControlStore, Credential, Tenant } from './control.ts'
 import { type Bytes, openBytes, openEnvironment, StoreFileError } from './lmdb-file.ts'
 
 const CONTROL_FORMAT = 1
@@ -11,6 +12,10 @@ const FORMAT = Buffer.from('format')
 const USED_STEP_MS = 60_000
 
 const KEY_BYTES = 32
+
+/** What is over is forgotten so many at a time, which is more than are added. */
+const SWEEP_COUNT = 100
+const NOTHING = Buffer.alloc(0)
 
 const EVERYTHING = { start: Buffer.from([0]), end: Buffer.from([0xff]) }
 
@@ -25,6 +30,9 @@ export function openLmdbControl(path: string): ControlStore {
   const meta = openBytes(environment, 'meta')
   const credentials = openBytes(environment, 'credentials')
   const lastUsed = openBytes(environment, 'credentials/used')
+  const clients = openBytes(environment, 'clients')
+  const spent = openBytes(environment, 'spent')
+  const spentByTime = openBytes(environment, 'spent/until')
   const tenants = openBytes(environment, 'tenants')
   const keys = openBytes(environment, 'keys')
   const written = meta.getBinary(FORMAT)
@@ -60,11 +68,48 @@ export function openLmdbControl(path: string): ControlStore {
     used(prefix, time) {
       if (time - (noted.get(prefix) ?? 0) < USED_STEP_MS) return
       noted.set(prefix, time)
-      const bytes = Buffer.alloc(8)
-      bytes.writeDoubleBE(time)
       // Nobody waits for this, and a request must not fail for it.
-      lastUsed.put(Buffer.from(prefix), bytes).catch(() => undefined)
+      lastUsed.put(Buffer.from(prefix), timeBytes(time)).catch(() => undefined)
     },
+    client: (id) => read<Client>(clients, id),
+    clients: () =>
+      [...clients.getRange(EVERYTHING)].map(({ key, value }) => ({
+        ...(JSON.parse(String(value)) as Client),
+        lastUsed: timeIn(lastUsed.getBinary(key)),
+      })),
+    addClient: (client) => add(clients, client.id, client),
+    changeSecrets: (id, next) =>
+      environment.transaction(() => {
+        const client = read<Client>(clients, id)
+        const secrets = client && next(client.secrets)
+        if (!client || !secrets) return undefined
+        const changed = { ...client, secrets }
+        clients.put(Buffer.from(id), Buffer.from(JSON.stringify(changed)))
+        return changed
+      }),
+    removeClient: (id) =>
+      environment.transaction(() => {
+        const key = Buffer.from(id)
+        if (!clients.doesExist(key)) return false
+        clients.remove(key)
+        lastUsed.remove(key)
+        return true
+      }),
+    useOnce: (mark, until, now) =>
+      environment.transaction(() => {
+        const over = { start: timeBytes(0), end: timeBytes(now), limit: SWEEP_COUNT }
+        for (const { key } of [...spentByTime.getRange(over)]) {
+          spentByTime.remove(key)
+          spent.remove(key.subarray(TIME_BYTES))
+        }
+        const name = Buffer.from(mark)
+        if (spent.doesExist(name)) return false
+        if ((spent.getStats() as { entryCount: number }).entryCount >= ASSERTIONS_KEPT_MAX)
+          return undefined
+        spent.put(name, NOTHING)
+        spentByTime.put(Buffer.concat([timeBytes(until), name]), NOTHING)
+        return true
+      }),
     tenant: (name) => read<Tenant>(tenants, name),
     tenants: () =>
       [...tenants.getRange(EVERYTHING)].map(({ value }) => JSON.parse(String(value)) as Tenant),
@@ -94,6 +139,15 @@ export function openLmdbControl(path: string): ControlStore {
 function read<T>(database: Bytes, name: string): T | undefined {
   const bytes = database.getBinary(Buffer.from(name))
   return bytes && (JSON.parse(String(bytes)) as T)
+}
+
+const TIME_BYTES = 8
+
+/** Of times after 1970 the bytes sort as the times do. */
+function timeBytes(time: number): Buffer {
+  const bytes = Buffer.alloc(TIME_BYTES)
+  bytes.writeDoubleBE(time)
+  return bytes
 }
 
 const timeIn = (bytes: Buffer | undefined): number | undefined => bytes?.readDoubleBE(0)

@@ -7,9 +7,9 @@
  *     ! …              what it prints on standard error
  *     ? 2              its exit status, when that is not 0
  *
- * Tokens, their prefixes, times and versions stand as <token>, <prefix>, <time> and <version>; in a
- * command, <prefix> and <token> are the last ones seen. SCIMD_RECORD=1 writes what is printed into
- * the files: read the difference before you keep it.
+ * Tokens, their prefixes, client ids, times and versions stand as <token>, <prefix>, <client>,
+ * <time> and <version>; in a command, <prefix>, <token> and <client> are the last ones seen.
+ * SCIMD_RECORD=1 writes what is printed into the files: read the difference before you keep it.
  */
 
 import { expect, setDefaultTimeout, test } from 'bun:test'
@@ -64,20 +64,25 @@ function make(cwd: string, line: string): void {
 const wordsIn = (line: string): string[] =>
   [...line.matchAll(/'([^']*)'|([^\s']+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '')
 
+const CLIENT = /client_[a-z0-9]{12}\b/g
+
 /** What differs from run to run. */
 class Seen {
   readonly #prefixes: string[] = []
   #token = ''
+  #client = ''
 
   leftOut(text: string): string {
     for (const [token, prefix = ''] of text.matchAll(new RegExp(TENANT_TOKEN, 'g'))) {
       this.#token = token
       this.#prefixes.push(prefix)
     }
+    this.#client = text.match(CLIENT)?.at(-1) ?? this.#client
     let rest = text.replaceAll(new RegExp(TENANT_TOKEN, 'g'), '<token>')
     for (const prefix of this.#prefixes) rest = rest.replaceAll(prefix, '<prefix>')
     return rest
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '<time>')
+      .replace(CLIENT, '<client>')
       .replace(/scimd \d+\.\d+\.\d+ \(bun [^,]+, [^)]+\)/g, 'scimd <version>')
   }
 
@@ -85,5 +90,6 @@ class Seen {
     return text
       .replaceAll('<token>', this.#token)
       .replaceAll('<prefix>', this.#prefixes.at(-1) ?? '')
+      .replaceAll('<client>', this.#client)
   }
 }

@@ -1,0 +1,119 @@
+/** The routes of the token endpoint and of its metadata: RFC 6749 section 3.2, RFC 8414. */
+
+import type { AnyElysia } from 'elysia'
+import { DEFAULT_TENANT } from '../auth/bearer.ts'
+import { OAuthError } from '../auth/oauth.ts'
+import { requireRate } from '../auth/rate.ts'
+import { TENANT_NAME } from '../config.ts'
+import { ScimError } from '../scim/error.ts'
+import { FORM_BYTES_MAX } from '../scim/limits.ts'
+import { addressOf, type Raw, type Wire } from './exchange.ts'
+
+const WELL_KNOWN = '/.well-known/oauth-authorization-server'
+
+/**
+ * Serves the endpoint of each tenant. Metadata says nothing but what follows from the tenant's
+ * name, so it is there for names that no tenant has.
+ */
+export function oauthRoutes(server: AnyElysia, wire: Wire): void {
+  const serve = (path: string, methods: readonly string[], answer: Answer) =>
+    server.all(path, (raw) => reply(wire, raw as Raw, methods, answer), { parse: 'none' })
+  for (const path of ['/oauth/token', '/t/:tenant/oauth/token']) serve(path, ['POST'], token)
+  // RFC 8414 puts the tenant behind; in front, a proxy that serves a path alone finds it as well.
+  for (const path of [WELL_KNOWN, `${WELL_KNOWN}/t/:tenant`, `/t/:tenant${WELL_KNOWN}`])
+    serve(path, ['GET', 'HEAD'], async (_, { endpoint }, tenant) => endpoint.metadata(tenant))
+}
+
+type Answer = (raw: Raw, wire: Wire, tenant: string) => Promise<object>
+
+async function reply(
+  wire: Wire,
+  raw: Raw,
+  methods: readonly string[],
+  answer: Answer,
+): Promise<Response> {
+  try {
+    if (!methods.includes(raw.request.method)) {
+      const allowed = methods.join(', ')
+      throw new OAuthError(405, 'invalid_request', `expected ${allowed}`, { Allow: allowed })
+    }
+    return json(200, await answer(raw, wire, tenantOf(raw)))
+  } catch (error) {
+    return faultReply(wire, error)
+  }
+}
+
+/** As for SCIM, `/t/default` is not served; neither is what can be no tenant's name. */
+function tenantOf({ params }: Raw): string {
+  if (!params || !('tenant' in params)) return DEFAULT_TENANT
+  const { tenant } = params
+  if (tenant && TENANT_NAME.test(tenant) && tenant !== DEFAULT_TENANT) return tenant
+  throw new OAuthError(404, 'invalid_request', 'there is nothing here')
+}
+
+async function token({ request, server }: Raw, wire: Wire, tenant: string): Promise<object> {
+  const form = new URLSearchParams(await readForm(request))
+  const authorization = request.headers.get('authorization')
+  const { requests, signIns } = wire.limits
+  try {
+    const { client, answer } = await wire.endpoint.grant({ tenant, authorization, form })
+    if (requests) requireRate(requests, `${tenant}/${client.id}`, 'requests')
+    return answer
+  } catch (error) {
+    const isWrong = error instanceof OAuthError && error.code === 'invalid_client'
+    if (signIns && isWrong) requireRate(signIns, addressOf({ request, server }), 'failed sign-ins')
+    throw error
+  }
+}
+
+async function readForm(request: Request): Promise<string> {
+  const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
+  if (type !== 'application/x-www-form-urlencoded') {
+    throw new OAuthError(
+      400,
+      'invalid_request',
+      'Content-Type: expected application/x-www-form-urlencoded',
+    )
+  }
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of request.body ?? []) {
+    length += chunk.length
+    if (length > FORM_BYTES_MAX) {
+      const detail = `the body has more than ${FORM_BYTES_MAX} bytes`
+      throw new OAuthError(413, 'invalid_request', detail, { Connection: 'close' })
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** Section 5.2; what is not about the client at all is logged and answered with a bare 500. */
+function faultReply(wire: Wire, error: unknown): Response {
+  if (error instanceof OAuthError) return errorReply(error)
+  if (error instanceof ScimError) {
+    const { status, message, headers } = error
+    const code = status === 429 ? 'slow_down' : 'temporarily_unavailable'
+    return errorReply(new OAuthError(status, code, message, headers))
+  }
+  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: '' }
+  wire.log('error', 'a request for a token failed for a fault of the server', {
+    error: message,
+    stack,
+  })
+  return json(500, { error: 'server_error' })
+}
+
+const errorReply = ({ status, code, message, headers }: OAuthError): Response =>
+  json(status, { error: code, error_description: message }, headers)
+
+const json = (status: number, body: object, headers: Readonly<Record<string, string>> = {}) =>
+  new Response(JSON.stringify(body), {
+    status,
+    headers: {
+      'Content-Type': 'application/json',
+      'Cache-Control': 'no-store',
+      Pragma: 'no-cache',
+      ...headers,
+    },
+  })
