@@ -1,25 +1,19 @@
 /** Puts the house together: settings to registry, stores and server; starts it and stops it. */
 
-import { lstatSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bearerCheck, DEFAULT_TENANT, mintToken } from './auth/bearer.ts'
 import { limiter } from './auth/rate.ts'
 import { sealer } from './auth/seal.ts'
-import {
-  type Config,
-  ConfigFaults,
-  DEFAULT_SETTINGS,
-  type Listen,
-  type TenantSettings,
-} from './config.ts'
+import { type Config, ConfigFaults, DEFAULT_SETTINGS, type TenantSettings } from './config.ts'
 import type { Wire } from './http/exchange.ts'
-import { errorReply } from './http/reply.ts'
+import { forwarded } from './http/forwarded.ts'
 import { createServer } from './http/server.ts'
+import { listen } from './listen.ts'
 import type { Log } from './log.ts'
 import type { TenantView } from './operations/context.ts'
 import { passwordHasher } from './operations/password.ts'
 import { readSchemaFiles } from './schemas.ts'
-import { ScimError } from './scim/error.ts'
 import {
   RATE_KEYS_MAX,
   SIGN_INS_PER_SECOND,
@@ -37,7 +31,8 @@ import { lmdbTenants } from './store/lmdb-tenants.ts'
 /** A server that runs. */
 export interface Running {
   /**
-   * The base URL of the default tenant as the listening address gives it: http://HOST:PORT/scim/v2.
+   * The base URL of the default tenant as the listening address gives it: http://HOST:PORT/scim/v2,
+   * https with a certificate.
    */
   readonly url: string
   /** The token of a first start, which is nowhere else. */
@@ -135,6 +130,7 @@ async function startLocked(
       log,
       limits: limitsOf(config, now),
       check: bearerCheck(control, config.token),
+      addressOf: forwarded(config.proxies),
       baseUrl: (tenant) =>
         tenant === DEFAULT_TENANT
           ? baseUrl
@@ -144,10 +140,10 @@ async function startLocked(
       },
       isReady: () => isReady,
     }
-    const listener = await listen(createServer(wire), config.listen, log)
-    const url = urlOf(config.listen, listener.port)
+    const listener = await listen(createServer(wire, config.tls !== undefined), config, log, now)
+    const { url } = listener
     baseUrl ||= url
-    if (/^http:\/\/(?:0\.0\.0\.0:|\[::\]:|localhost\/)/.test(baseUrl)) {
+    if (/^(?:https?:\/\/(?:0\.0\.0\.0|\[::\]):|http:\/\/localhost\/)/.test(baseUrl)) {
       log('warn', 'every Location names an address that nobody can connect to; set --base-url', {
         baseUrl,
       })
@@ -213,98 +209,3 @@ export function keepFirstToken(data: string, token: string): string {
   writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' })
   return path
 }
-
-/** Bodies are limited where they are read; this only keeps Bun from answering before us. */
-const BUN_BODY_BYTES_MAX = 2 ** 31
-
-/** Longer than any answer takes; a body that is streamed slowly must not be cut off. */
-const IDLE_TIMEOUT_S = 120
-
-/** An address that cannot be listened on: the fault, and the cure. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError'
-  readonly cure: string
-
-  constructor(fault: string, cure: string) {
-    super(fault)
-    this.cure = cure
-  }
-}
-
-type Server = ReturnType<typeof createServer>
-
-/** @throws ListenError */
-async function listen(server: Server, where: Listen, log: Log): Promise<Bun.Server<undefined>> {
-  try {
-    if (where.kind === 'unix') await removeStale(where.path)
-    return listenOn(server, where, log)
-  } catch (error) {
-    throw error instanceof ListenError ? error : listenFault(where, error)
-  }
-}
-
-function listenFault(where: Listen, error: unknown): ListenError {
-  const address = where.kind === 'unix' ? `unix:${where.path}` : `${hostIn(where)}:${where.port}`
-  const { code, message = String(error) } = error as { code?: string; message?: string }
-  if (code === 'EADDRINUSE') {
-    return new ListenError(
-      `another program listens on ${address}`,
-      'stop it first, or name another address with --listen',
-    )
-  }
-  return new ListenError(
-    `${address} cannot be listened on: ${message}`,
-    code === 'EACCES'
-      ? 'use a port from 1024 up, or a directory that this user may write to'
-      : 'name an address of this machine, or a socket in a directory that exists, with --listen',
-  )
-}
-
-/** Removes a socket that a server left behind, and nothing else. */
-async function removeStale(path: string): Promise<void> {
-  const stats = lstatSync(path, { throwIfNoEntry: false })
-  if (!stats) return
-  if (!stats.isSocket()) {
-    throw new ListenError(
-      `${path} is there and is no socket`,
-      'move it away, or name another path with --listen unix:PATH',
-    )
-  }
-  // The server of another data directory may be using it.
-  const socket = await Bun.connect({ unix: path, socket: { data() {} } }).catch(() => undefined)
-  if (!socket) return unlinkSync(path)
-  socket.end()
-  throw Object.assign(new Error('in use'), { code: 'EADDRINUSE' })
-}
-
-function listenOn(server: Server, where: Listen, log: Log): Bun.Server<undefined> {
-  const { fetch } = server
-  const shared = {
-    fetch,
-    development: false,
-    maxRequestBodySize: BUN_BODY_BYTES_MAX,
-    // What fails before or behind our own handlers: a line in the log, and no source in the answer.
-    error(error: Error) {
-      log('error', 'a request failed outside of its handler', { error: error.message })
-      return errorReply(ScimError.internal('no id'))
-    },
-  } as const
-  if (where.kind === 'unix') return Bun.serve({ ...shared, unix: where.path })
-  const listener = Bun.serve({
-    ...shared,
-    hostname: where.host,
-    port: where.port,
-    idleTimeout: IDLE_TIMEOUT_S,
-  })
-  // Handlers ask it for the address of their client.
-  server.server = listener
-  return listener
-}
-
-function urlOf(where: Listen, port: number | undefined): string {
-  if (where.kind === 'unix') return 'http://localhost/scim/v2'
-  return `http://${hostIn(where)}:${port}/scim/v2`
-}
-
-const hostIn = ({ host }: { readonly host: string }): string =>
-  host.includes(':') ? `[${host}]` : host

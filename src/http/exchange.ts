@@ -22,6 +22,7 @@ import { projectionInQuery } from '../scim/search-request.ts'
 import { Abandoned } from '../store/slices.ts'
 import type { Store } from '../store/store.ts'
 import { releaseBody } from './body.ts'
+import type { AddressOf } from './forwarded.ts'
 import { errorReply } from './reply.ts'
 
 /** A tenant's store, which stays open until the lease and every share of it have ended. */
@@ -39,6 +40,7 @@ export interface Wire {
   readonly types: readonly ResourceType[]
   readonly log: Log
   readonly check: BearerCheck
+  readonly addressOf: AddressOf
   /** What is limited; requests and failed sign-ins are not when a setting says so. */
   readonly limits: {
     readonly requests: Limiter | undefined
@@ -141,7 +143,7 @@ async function exchange(
     const actor =
       handlers.isPublic && verb === 'read' ? visitor(wire, raw, tenant) : enter(wire, raw, tenant)
     const { requests } = wire.limits
-    if (requests) requireRate(requests, rateKeyOf(actor, raw), 'requests')
+    if (requests) requireRate(requests, rateKeyOf(wire, actor, raw), 'requests')
     // What exactly is asked for, the operations say; this is what can be said before the body.
     if (!handlers.isPublic && !mayAtAll(actor, verb)) throw forbidden(actor, verb)
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
@@ -162,10 +164,11 @@ function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
 }
 
 /** Credentials have a rate of their own each; visitors share that of their address. */
-const rateKeyOf = ({ id, tenant }: Actor, raw: Raw): string =>
-  id === '' ? `/${addressOf(raw)}` : `${tenant}/${id}`
+const rateKeyOf = (wire: Wire, { id, tenant }: Actor, raw: Raw): string =>
+  id === '' ? `/${addressOf(wire, raw)}` : `${tenant}/${id}`
 
-const addressOf = ({ request, server }: Raw): string => server?.requestIP(request)?.address ?? ''
+const addressOf = (wire: Wire, { request, server }: Raw): string =>
+  wire.addressOf(server?.requestIP(request)?.address ?? '', request.headers)
 
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
   if (error instanceof ScimError) {
@@ -203,7 +206,7 @@ function enter(wire: Wire, raw: Raw, tenant: string): Actor {
   const actor = token === undefined ? undefined : wire.check(token, wire.service.now())
   if (actor?.tenant === tenant) return actor
   const { signIns } = wire.limits
-  if (signIns && token !== undefined) requireRate(signIns, addressOf(raw), 'failed sign-ins')
+  if (signIns && token !== undefined) requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
   throw unauthorized(isBearer(authorization))
 }
 
@@ -254,7 +257,7 @@ function askOf(
     },
     holdStore: () => lease?.share() ?? (() => undefined),
     get origin() {
-      return { time: service.now(), actor: actor.name, address: addressOf(raw), requestId }
+      return { time: service.now(), actor: actor.name, address: addressOf(wire, raw), requestId }
     },
   }
   return {
