@@ -2,6 +2,7 @@
 
 import { writeSync } from 'node:fs'
 import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.ts'
+import { doctor } from './cli/doctor.ts'
 import { serve } from './cli/serve.ts'
 import { tenantCreate, tenantList } from './cli/tenant.ts'
 import { tokenCreate, tokenList, tokenRevoke } from './cli/token.ts'
@@ -15,6 +16,7 @@ const COMMANDS: readonly Command[] = [
   tokenRevoke,
   tenantCreate,
   tenantList,
+  doctor,
   versionCommand,
 ]
 
