@@ -23,7 +23,7 @@ import {
 import { buildRegistry, type Registry } from './scim/registry.ts'
 import { faultOf } from './scim/validate.ts'
 import { faultsOfView, viewsOf } from './scim/view.ts'
-import type { ControlStore } from './store/control.ts'
+import type { ControlStore, Tenant } from './store/control.ts'
 import { lockDataDirectory, requireDataDirectory } from './store/data-directory.ts'
 import { openLmdbControl } from './store/lmdb-control.ts'
 import { lmdbTenants } from './store/lmdb-tenants.ts'
@@ -53,6 +53,12 @@ export interface Surroundings {
 /** Milliseconds that requests in flight get to finish before their connections are closed. */
 const STOP_TIMEOUT_MS = 30_000
 
+/** How often the stores of tenants that were deleted are closed. */
+const DELETED_LOOK_MS = 1_000
+
+/** Always there, and in no list. */
+const DEFAULT: Tenant = { name: DEFAULT_TENANT, created: 0 }
+
 /**
  * Starts a server: everything is checked before anything listens.
  *
@@ -74,7 +80,7 @@ export async function start(config: Config, surroundings: Surroundings): Promise
 }
 
 /** @throws ConfigFaults for settings that name what no schema file has */
-function requireViews({ file, tenants }: Config, registry: Registry): void {
+export function requireViews({ file, tenants }: Config, registry: Registry): void {
   const faults = [...tenants].flatMap(([name, settings]) =>
     faultsOfView(registry, settings).map((fault) => `${file}: $.tenants.${name}${fault}`),
   )
@@ -116,10 +122,13 @@ async function startLocked(
   }))
   try {
     // The default tenant and those known: whatever is wrong with their files is told now.
-    for (const name of [DEFAULT_TENANT, ...control.tenants().map((tenant) => tenant.name)]) {
-      const { end } = await tenants.lease(name)
+    for (const { name, created } of [DEFAULT, ...control.tenants()]) {
+      const { end } = await tenants.lease(name, created)
       end()
     }
+    const tenantOf = (name: string): Tenant | undefined =>
+      name === DEFAULT_TENANT ? DEFAULT : control.tenant(name)
+    const isThere = (name: string, created: number): boolean => tenantOf(name)?.created === created
     const seals = sealer(await control.key('cursor'), now)
     let isReady = false
     let baseUrl = config.baseUrl ?? ''
@@ -136,7 +145,17 @@ async function startLocked(
           ? baseUrl
           : baseUrl.replace(/\/scim\/v2$/, () => `/t/${tenant}/scim/v2`),
       async lease(name) {
-        return name === DEFAULT_TENANT || control.tenant(name) ? tenants.lease(name) : undefined
+        const tenant = tenantOf(name)
+        if (!tenant) return undefined
+        const lease = await tenants.lease(name, tenant.created)
+        if (isThere(name, tenant.created)) return lease
+        // Deleted meanwhile: nothing is to be written into a file that is gone.
+        lease.end()
+        return undefined
+      },
+      isServed(name) {
+        const tenant = tenantOf(name)
+        return tenant !== undefined && tenant.isSuspended !== true
       },
       isReady: () => isReady,
     }
@@ -150,6 +169,8 @@ async function startLocked(
     }
     // Only now: a token of a start that failed would have been shown to nobody.
     const firstToken = await mintFirstToken(control, config, now())
+    const closing = setInterval(() => tenants.closeOthers(isThere), DELETED_LOOK_MS)
+    closing.unref()
     isReady = true
     return {
       url,
@@ -160,6 +181,7 @@ async function startLocked(
         const timer = setTimeout(() => void listener.stop(true), STOP_TIMEOUT_MS)
         await stopped
         clearTimeout(timer)
+        clearInterval(closing)
         await tenants.close()
         await control.close()
         unlock()

@@ -4,7 +4,14 @@ import { writeSync } from 'node:fs'
 import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.ts'
 import { doctor } from './cli/doctor.ts'
 import { serve } from './cli/serve.ts'
-import { tenantCreate, tenantList } from './cli/tenant.ts'
+import {
+  tenantCreate,
+  tenantDelete,
+  tenantList,
+  tenantResume,
+  tenantSuspend,
+} from './cli/tenant.ts'
+import { tenantSet, tenantShow } from './cli/tenant-settings.ts'
 import { tokenCreate, tokenList, tokenRevoke } from './cli/token.ts'
 import { told } from './cli/told.ts'
 import { versionCommand } from './cli/version.ts'
@@ -16,6 +23,11 @@ const COMMANDS: readonly Command[] = [
   tokenRevoke,
   tenantCreate,
   tenantList,
+  tenantShow,
+  tenantSet,
+  tenantSuspend,
+  tenantResume,
+  tenantDelete,
   doctor,
   versionCommand,
 ]

@@ -52,6 +52,8 @@ export interface Wire {
   baseUrl(tenant: string): string
   /** The store of a tenant, or undefined when there is no such tenant. */
   lease(tenant: string): Promise<Lease | undefined>
+  /** Whether there is such a tenant, and it is not suspended. */
+  isServed(tenant: string): boolean
   isReady(): boolean
 }
 
@@ -204,7 +206,7 @@ function enter(wire: Wire, raw: Raw, tenant: string): Actor {
   const authorization = raw.request.headers.get('authorization')
   const token = tokenIn(authorization)
   const actor = token === undefined ? undefined : wire.check(token, wire.service.now())
-  if (actor?.tenant === tenant) return actor
+  if (actor?.tenant === tenant && wire.isServed(tenant)) return actor
   const { signIns } = wire.limits
   if (signIns && token !== undefined) requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
   throw unauthorized(isBearer(authorization))
