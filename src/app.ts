@@ -1,6 +1,6 @@
 /** Puts the house together: settings to registry, stores and server; starts it and stops it. */
 
-import { lstatSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { accessTokens } from './auth/access-token.ts'
 import { bearerCheck, DEFAULT_TENANT, mintToken, tokenCheck } from './auth/bearer.ts'
@@ -8,21 +8,15 @@ import { jwtCheck } from './auth/jwt.ts'
 import { tokenEndpoint } from './auth/oauth.ts'
 import { limiter } from './auth/rate.ts'
 import { sealer } from './auth/seal.ts'
-import {
-  type Config,
-  ConfigFaults,
-  DEFAULT_SETTINGS,
-  type Listen,
-  type TenantSettings,
-} from './config.ts'
+import { type Config, ConfigFaults, DEFAULT_SETTINGS, type TenantSettings } from './config.ts'
 import type { Wire } from './http/exchange.ts'
-import { errorReply } from './http/reply.ts'
+import { forwarded } from './http/forwarded.ts'
 import { createServer } from './http/server.ts'
+import { listen } from './listen.ts'
 import type { Log } from './log.ts'
 import type { TenantView } from './operations/context.ts'
 import { passwordHasher } from './operations/password.ts'
 import { readSchemaFiles } from './schemas.ts'
-import { ScimError } from './scim/error.ts'
 import {
   RATE_KEYS_MAX,
   SIGN_INS_PER_SECOND,
@@ -32,7 +26,7 @@ import {
 import { buildRegistry, type Registry } from './scim/registry.ts'
 import { faultOf } from './scim/validate.ts'
 import { faultsOfView, viewsOf } from './scim/view.ts'
-import type { ControlStore } from './store/control.ts'
+import type { ControlStore, Tenant } from './store/control.ts'
 import { lockDataDirectory, requireDataDirectory } from './store/data-directory.ts'
 import { openLmdbControl } from './store/lmdb-control.ts'
 import { lmdbTenants } from './store/lmdb-tenants.ts'
@@ -40,7 +34,8 @@ import { lmdbTenants } from './store/lmdb-tenants.ts'
 /** A server that runs. */
 export interface Running {
   /**
-   * The base URL of the default tenant as the listening address gives it: http://HOST:PORT/scim/v2.
+   * The base URL of the default tenant as the listening address gives it: http://HOST:PORT/scim/v2,
+   * https with a certificate.
    */
   readonly url: string
   /** The token of a first start, which is nowhere else. */
@@ -60,6 +55,12 @@ export interface Surroundings {
 
 /** Milliseconds that requests in flight get to finish before their connections are closed. */
 const STOP_TIMEOUT_MS = 30_000
+
+/** How often the stores of tenants that were deleted are closed. */
+const DELETED_LOOK_MS = 1_000
+
+/** Always there, and in no list. */
+const DEFAULT: Tenant = { name: DEFAULT_TENANT, created: 0 }
 
 /**
  * Starts a server: everything is checked before anything listens.
@@ -82,7 +83,7 @@ export async function start(config: Config, surroundings: Surroundings): Promise
 }
 
 /** @throws ConfigFaults for settings that name what no schema file has */
-function requireViews({ file, tenants }: Config, registry: Registry): void {
+export function requireViews({ file, tenants }: Config, registry: Registry): void {
   const faults = [...tenants].flatMap(([name, settings]) =>
     faultsOfView(registry, settings).map((fault) => `${file}: $.tenants.${name}${fault}`),
   )
@@ -124,10 +125,13 @@ async function startLocked(
   }))
   try {
     // The default tenant and those known: whatever is wrong with their files is told now.
-    for (const name of [DEFAULT_TENANT, ...control.tenants().map((tenant) => tenant.name)]) {
-      const { end } = await tenants.lease(name)
+    for (const { name, created } of [DEFAULT, ...control.tenants()]) {
+      const { end } = await tenants.lease(name, created)
       end()
     }
+    const tenantOf = (name: string): Tenant | undefined =>
+      name === DEFAULT_TENANT ? DEFAULT : control.tenant(name)
+    const isThere = (name: string, created: number): boolean => tenantOf(name)?.created === created
     const seals = sealer(await control.key('cursor'), now)
     let isReady = false
     let baseUrl = config.baseUrl ?? ''
@@ -147,22 +151,35 @@ async function startLocked(
         jwtCheck({ tenants: config.tenants, tokens, control, now, log }),
       ),
       endpoint: tokenEndpoint({ control, tokens, now, log }),
+      addressOf: forwarded(config.proxies),
       baseUrl: baseUrlOf,
       async lease(name) {
-        return name === DEFAULT_TENANT || control.tenant(name) ? tenants.lease(name) : undefined
+        const tenant = tenantOf(name)
+        if (!tenant) return undefined
+        const lease = await tenants.lease(name, tenant.created)
+        if (isThere(name, tenant.created)) return lease
+        // Deleted meanwhile: nothing is to be written into a file that is gone.
+        lease.end()
+        return undefined
+      },
+      isServed(name) {
+        const tenant = tenantOf(name)
+        return tenant !== undefined && tenant.isSuspended !== true
       },
       isReady: () => isReady,
     }
-    const listener = await listen(createServer(wire), config.listen, log)
-    const url = urlOf(config.listen, listener.port)
+    const listener = await listen(createServer(wire, config.tls !== undefined), config, log, now)
+    const { url } = listener
     baseUrl ||= url
-    if (/^http:\/\/(?:0\.0\.0\.0:|\[::\]:|localhost\/)/.test(baseUrl)) {
+    if (/^(?:https?:\/\/(?:0\.0\.0\.0|\[::\]):|http:\/\/localhost\/)/.test(baseUrl)) {
       log('warn', 'every Location names an address that nobody can connect to; set --base-url', {
         baseUrl,
       })
     }
     // Only now: a token of a start that failed would have been shown to nobody.
     const firstToken = await mintFirstToken(control, config, now())
+    const closing = setInterval(() => tenants.closeOthers(isThere), DELETED_LOOK_MS)
+    closing.unref()
     isReady = true
     return {
       url,
@@ -173,6 +190,7 @@ async function startLocked(
         const timer = setTimeout(() => void listener.stop(true), STOP_TIMEOUT_MS)
         await stopped
         clearTimeout(timer)
+        clearInterval(closing)
         await tenants.close()
         await control.close()
         unlock()
@@ -224,98 +242,3 @@ export function keepFirstToken(data: string, token: string): string {
   writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' })
   return path
 }
-
-/** Bodies are limited where they are read; this only keeps Bun from answering before us. */
-const BUN_BODY_BYTES_MAX = 2 ** 31
-
-/** Longer than any answer takes; a body that is streamed slowly must not be cut off. */
-const IDLE_TIMEOUT_S = 120
-
-/** An address that cannot be listened on: the fault, and the cure. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError'
-  readonly cure: string
-
-  constructor(fault: string, cure: string) {
-    super(fault)
-    this.cure = cure
-  }
-}
-
-type Server = ReturnType<typeof createServer>
-
-/** @throws ListenError */
-async function listen(server: Server, where: Listen, log: Log): Promise<Bun.Server<undefined>> {
-  try {
-    if (where.kind === 'unix') await removeStale(where.path)
-    return listenOn(server, where, log)
-  } catch (error) {
-    throw error instanceof ListenError ? error : listenFault(where, error)
-  }
-}
-
-function listenFault(where: Listen, error: unknown): ListenError {
-  const address = where.kind === 'unix' ? `unix:${where.path}` : `${hostIn(where)}:${where.port}`
-  const { code, message = String(error) } = error as { code?: string; message?: string }
-  if (code === 'EADDRINUSE') {
-    return new ListenError(
-      `another program listens on ${address}`,
-      'stop it first, or name another address with --listen',
-    )
-  }
-  return new ListenError(
-    `${address} cannot be listened on: ${message}`,
-    code === 'EACCES'
-      ? 'use a port from 1024 up, or a directory that this user may write to'
-      : 'name an address of this machine, or a socket in a directory that exists, with --listen',
-  )
-}
-
-/** Removes a socket that a server left behind, and nothing else. */
-async function removeStale(path: string): Promise<void> {
-  const stats = lstatSync(path, { throwIfNoEntry: false })
-  if (!stats) return
-  if (!stats.isSocket()) {
-    throw new ListenError(
-      `${path} is there and is no socket`,
-      'move it away, or name another path with --listen unix:PATH',
-    )
-  }
-  // The server of another data directory may be using it.
-  const socket = await Bun.connect({ unix: path, socket: { data() {} } }).catch(() => undefined)
-  if (!socket) return unlinkSync(path)
-  socket.end()
-  throw Object.assign(new Error('in use'), { code: 'EADDRINUSE' })
-}
-
-function listenOn(server: Server, where: Listen, log: Log): Bun.Server<undefined> {
-  const { fetch } = server
-  const shared = {
-    fetch,
-    development: false,
-    maxRequestBodySize: BUN_BODY_BYTES_MAX,
-    // What fails before or behind our own handlers: a line in the log, and no source in the answer.
-    error(error: Error) {
-      log('error', 'a request failed outside of its handler', { error: error.message })
-      return errorReply(ScimError.internal('no id'))
-    },
-  } as const
-  if (where.kind === 'unix') return Bun.serve({ ...shared, unix: where.path })
-  const listener = Bun.serve({
-    ...shared,
-    hostname: where.host,
-    port: where.port,
-    idleTimeout: IDLE_TIMEOUT_S,
-  })
-  // Handlers ask it for the address of their client.
-  server.server = listener
-  return listener
-}
-
-function urlOf(where: Listen, port: number | undefined): string {
-  if (where.kind === 'unix') return 'http://localhost/scim/v2'
-  return `http://${hostIn(where)}:${port}/scim/v2`
-}
-
-const hostIn = ({ host }: { readonly host: string }): string =>
-  host.includes(':') ? `[${host}]` : host

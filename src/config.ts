@@ -4,7 +4,9 @@
  */
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
+import { type CertificateFiles, readCertificate } from './certificate.ts'
 import { type IssuerSettings, readIssuers } from './issuers.ts'
 import { RATE_PER_SECOND_DEFAULT } from './scim/limits.ts'
 import {
@@ -48,7 +50,22 @@ export const SETTINGS = {
     'SCIMD_BEHIND_PROXY',
     undefined,
     'off',
-    'a TLS proxy stands in front; without it only loopback may be listened on',
+    'a TLS proxy stands in front; without it or a certificate only loopback is listened on',
+  ),
+  tlsCert: setting(
+    'tls-cert',
+    'SCIMD_TLS_CERT',
+    'FILE',
+    'none',
+    'serve HTTPS with this certificate (PEM, with those between it and its authority)',
+  ),
+  tlsKey: setting('tls-key', 'SCIMD_TLS_KEY', 'FILE', 'none', 'the key of the certificate (PEM)'),
+  tlsClientCa: setting(
+    'tls-client-ca',
+    'SCIMD_TLS_CLIENT_CA',
+    'FILE',
+    'none',
+    'take only clients with a certificate of these authorities (PEM)',
   ),
   schemas: setting(
     'schemas',
@@ -76,7 +93,7 @@ export const SETTINGS = {
     'SCIMD_CONFIG',
     'FILE',
     'DATA/scimd.json if present',
-    "what does not fit a flag: the tenants' settings",
+    "what does not fit a flag: the tenants' settings, proxies",
   ),
 } as const
 
@@ -102,6 +119,10 @@ export interface Config {
   readonly listen: Listen
   /** Without a slash at its end; undefined to derive it from the address that is listened on. */
   readonly baseUrl: string | undefined
+  /** Where certificate and key are; undefined to serve plain HTTP. */
+  readonly tls: CertificateFiles | undefined
+  /** Addresses and networks of proxies, whose word on a client's address is taken. */
+  readonly proxies: readonly string[]
   readonly schemas: string | undefined
   readonly token: string | undefined
   /** Requests per second of one credential; 0 for no limit. */
@@ -156,10 +177,12 @@ export function readConfig(flags: Flags, environment: Environment): Config {
   const data = dataDirectory(flags, environment)
   const listen = readListen(text(flags, environment, 'listen') ?? '127.0.0.1:8880', faults)
   const behindProxy = readSwitch(flags, environment, 'behindProxy', faults)
-  if (listen?.kind === 'tcp' && !behindProxy && !isLoopback(listen.host)) {
+  const tls = readTls(flags, environment, listen, faults)
+  if (listen?.kind === 'tcp' && !behindProxy && !tls && !isLoopback(listen.host)) {
     faults.push(
       `--listen ${listen.host}: plain HTTP off loopback would send tokens in the clear; ` +
-        'listen on 127.0.0.1, or put a TLS proxy in front and say --behind-proxy',
+        'listen on 127.0.0.1, give --tls-cert and --tls-key, ' +
+        'or put a TLS proxy in front and say --behind-proxy',
     )
   }
   const token = text(flags, environment, 'token')
@@ -178,9 +201,9 @@ export function readConfig(flags: Flags, environment: Environment): Config {
   }
   const given = text(flags, environment, 'config')
   const file = given ?? join(data, 'scimd.json')
-  const tenants = readFile(file, given !== undefined, faults)
+  const { tenants, proxies } = readFile(file, given !== undefined, faults)
   if (!listen || faults.length > 0) throw new ConfigFaults(faults)
-  return { data, listen, baseUrl, schemas, token, rateLimit, file, tenants }
+  return { data, listen, baseUrl, tls, proxies, schemas, token, rateLimit, file, tenants }
 }
 
 function text(flags: Flags, environment: Environment, name: SettingName): string | undefined {
@@ -226,6 +249,35 @@ function readListen(address: string, faults: string[]): Listen | undefined {
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
 
+function readTls(
+  flags: Flags,
+  environment: Environment,
+  listen: Listen | undefined,
+  faults: string[],
+): CertificateFiles | undefined {
+  const cert = text(flags, environment, 'tlsCert')
+  const key = text(flags, environment, 'tlsKey')
+  const clientCa = text(flags, environment, 'tlsClientCa')
+  if (cert === undefined && key === undefined) {
+    if (clientCa !== undefined)
+      faults.push(`--tls-client-ca ${clientCa}: expected --tls-cert and --tls-key beside it`)
+    return undefined
+  }
+  if (cert === undefined || key === undefined) {
+    const [given, missing] =
+      cert === undefined ? [`--tls-key ${key}`, '--tls-cert'] : [`--tls-cert ${cert}`, '--tls-key']
+    faults.push(`${given}: expected ${missing} beside it`)
+    return undefined
+  }
+  if (listen?.kind === 'unix')
+    faults.push(`--tls-cert ${cert}: a Unix socket takes no TLS; listen on host:port, or omit it`)
+  const files = { cert, key, clientCa }
+  // Only faults matter here, and what has expired is none; it is read again when it is served.
+  const read = readCertificate(files, 0)
+  if ('faults' in read) faults.push(...read.faults)
+  return files
+}
+
 function readBaseUrl(given: string | undefined, faults: string[]): string | undefined {
   if (given === undefined) return undefined
   const url = URL.canParse(given) ? new URL(given) : undefined
@@ -250,11 +302,14 @@ function readBaseUrl(given: string | undefined, faults: string[]): string | unde
   return bare
 }
 
-function readFile(file: string, isGiven: boolean, faults: string[]): Config['tenants'] {
+/** What the file says. */
+type InFile = Pick<Config, 'tenants' | 'proxies'>
+
+function readFile(file: string, isGiven: boolean, faults: string[]): InFile {
   const tenants = new Map<string, TenantSettings>()
   if (!existsSync(file)) {
     if (isGiven) faults.push(`--config ${file}: there is no such file`)
-    return tenants
+    return { tenants, proxies: [] }
   }
   let json: unknown
   try {
@@ -262,9 +317,9 @@ function readFile(file: string, isGiven: boolean, faults: string[]): Config['ten
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error)
     faults.push(`${file}: found ${found}, expected a JSON object`)
-    return tenants
+    return { tenants, proxies: [] }
   }
-  const root = members(json, file, '$', ['tenants'], faults)
+  const root = members(json, file, '$', ['tenants', 'proxies'], faults)
   const named = members(root['tenants'] ?? {}, file, '$.tenants', undefined, faults)
   for (const [name, settings] of Object.entries(named)) {
     const at = `$.tenants.${name}`
@@ -272,7 +327,24 @@ function readFile(file: string, isGiven: boolean, faults: string[]): Config['ten
       faults.push(`${file}: ${at}: a tenant's name is 1 to 63 of a-z, 0-9 and -`)
     tenants.set(name, readSettings(settings, file, at, faults))
   }
-  return tenants
+  return { tenants, proxies: readProxies(root['proxies'], file, faults) }
+}
+
+function readProxies(json: unknown, file: string, faults: string[]): readonly string[] {
+  const listed = json ?? []
+  if (Array.isArray(listed) && listed.every(isNetwork)) return listed
+  faults.push(
+    `${file}: $.proxies: expected a list of addresses and networks such as "10.0.0.0/8", or "unix"`,
+  )
+  return []
+}
+
+function isNetwork(json: unknown): boolean {
+  if (json === 'unix') return true
+  const [address = '', bits, ...more] = typeof json === 'string' ? json.split('/') : []
+  const family = isIP(address)
+  if (family === 0 || more.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
 }
 
 /** A JSON object, with a fault for everything in it that is not known. */

@@ -3,8 +3,16 @@
 import { writeSync } from 'node:fs'
 import { clientCreate, clientList, clientRevoke, clientSecretAdd } from './cli/client.ts'
 import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.ts'
+import { doctor } from './cli/doctor.ts'
 import { serve } from './cli/serve.ts'
-import { tenantCreate, tenantList } from './cli/tenant.ts'
+import {
+  tenantCreate,
+  tenantDelete,
+  tenantList,
+  tenantResume,
+  tenantSuspend,
+} from './cli/tenant.ts'
+import { tenantSet, tenantShow } from './cli/tenant-settings.ts'
 import { tokenCreate, tokenList, tokenRevoke } from './cli/token.ts'
 import { told } from './cli/told.ts'
 import { versionCommand } from './cli/version.ts'
@@ -20,6 +28,12 @@ const COMMANDS: readonly Command[] = [
   clientSecretAdd,
   tenantCreate,
   tenantList,
+  tenantShow,
+  tenantSet,
+  tenantSuspend,
+  tenantResume,
+  tenantDelete,
+  doctor,
   versionCommand,
 ]
 

@@ -33,6 +33,8 @@ test('without flags and environment there are defaults', () => {
     data: '/nowhere',
     listen: { kind: 'tcp', host: '127.0.0.1', port: 8880 },
     baseUrl: undefined,
+    tls: undefined,
+    proxies: [],
     schemas: undefined,
     token: undefined,
     rateLimit: 2000,
@@ -297,4 +299,18 @@ test('whatever is in the file, it is read or its faults are told', () => {
     }),
     { numRuns: 200 },
   )
+})
+
+test('proxies are addresses and networks', () => {
+  using place = temporary()
+  const file = join(place.cwd, 'scimd.json')
+  const read = (proxies: unknown) => {
+    writeFileSync(file, JSON.stringify({ proxies }))
+    return faultsOf({ data: place.cwd })
+  }
+  expect(read(['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '::1', 'unix', '0.0.0.0/0'])).toEqual([])
+  for (const wrong of ['10.0.0.0/8', [''], ['example.com'], ['10.0.0.0/33'], ['::/129'], [1], {}])
+    expect(read(wrong)).toEqual([
+      `${file}: $.proxies: expected a list of addresses and networks such as "10.0.0.0/8", or "unix"`,
+    ])
 })

@@ -157,6 +157,9 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   baseUrl: 'base-url',
   behindProxy: 'behind-proxy',
   rateLimit: 'rate-limit',
+  tlsCert: 'tls-cert',
+  tlsKey: 'tls-key',
+  tlsClientCa: 'tls-client-ca',
 }
 
 async function startExecutable(flags: Flags, errors: string[]) {

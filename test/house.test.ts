@@ -12,8 +12,8 @@ const FILE_LINES_MAX = 500
 /** Where a file belongs. The first pattern that matches decides; a file of no layer is a fault. */
 const LAYERS = [
   ['main', /^src\/main\.ts$/],
-  ['app', /^src\/app\.ts$/],
-  ['ground', /^src\/(config|issuers|log|metrics|schemas)\.ts$/],
+  ['app', /^src\/(app|listen)\.ts$/],
+  ['ground', /^src\/(certificate|config|issuers|log|metrics|schemas)\.ts$/],
   ['scim', /^src\/scim\//],
   ['adapter', /^src\/store\/lmdb/],
   ['store', /^src\/store\//],
@@ -22,6 +22,7 @@ const LAYERS = [
   ['feed', /^src\/feed\//],
   ['http', /^src\/http\//],
   ['admin', /^src\/admin\//],
+  ['doctor', /^src\/doctor\//],
   ['cli', /^src\/cli\//],
 ] as const
 
@@ -37,9 +38,21 @@ const MAY_IMPORT: Record<Layer, readonly Layer[]> = {
   operations: ['auth', 'store', 'ground', 'scim'],
   feed: ['operations', 'auth', 'store', 'ground', 'scim'],
   admin: ['scim'],
+  doctor: ['scim'],
   http: ['admin', 'feed', 'operations', 'auth', 'store', 'ground', 'scim'],
   app: ['http', 'feed', 'operations', 'auth', 'adapter', 'store', 'ground', 'scim'],
-  cli: ['app', 'http', 'feed', 'operations', 'auth', 'adapter', 'store', 'ground', 'scim'],
+  cli: [
+    'app',
+    'doctor',
+    'http',
+    'feed',
+    'operations',
+    'auth',
+    'adapter',
+    'store',
+    'ground',
+    'scim',
+  ],
   main: ['cli', 'app', 'ground', 'scim'],
 }
 

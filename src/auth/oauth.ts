@@ -54,7 +54,9 @@ const badRequest = (description: string): OAuthError =>
   new OAuthError(400, 'invalid_request', description)
 
 /** Section 5.2: also for a client of another tenant, and for a tenant that is not there. */
-const wrongClient = (description = 'the client is not known here, or did not prove to be it') =>
+export const wrongClient = (
+  description = 'the client is not known here, or did not prove to be it',
+) =>
   new OAuthError(401, 'invalid_client', description, {
     'WWW-Authenticate': 'Basic realm="scimd"',
   })

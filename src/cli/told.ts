@@ -1,7 +1,7 @@
 /** Turns what a command threw into lines on standard error, fault then cure, and an exit status. */
 
-import { ListenError } from '../app.ts'
 import { ConfigFaults } from '../config.ts'
+import { ListenError } from '../listen.ts'
 import { SchemaFaults } from '../scim/schema.ts'
 import { DataDirectoryError } from '../store/data-directory.ts'
 import { StoreFileError } from '../store/lmdb-file.ts'

@@ -24,6 +24,7 @@ import { projectionInQuery } from '../scim/search-request.ts'
 import { Abandoned } from '../store/slices.ts'
 import type { Store } from '../store/store.ts'
 import { releaseBody } from './body.ts'
+import type { AddressOf } from './forwarded.ts'
 import { errorReply } from './reply.ts'
 
 /** A tenant's store, which stays open until the lease and every share of it have ended. */
@@ -42,6 +43,7 @@ export interface Wire {
   readonly log: Log
   readonly check: TokenCheck
   readonly endpoint: TokenEndpoint
+  readonly addressOf: AddressOf
   /** What is limited; requests and failed sign-ins are not when a setting says so. */
   readonly limits: {
     readonly requests: Limiter | undefined
@@ -53,6 +55,8 @@ export interface Wire {
   baseUrl(tenant: string): string
   /** The store of a tenant, or undefined when there is no such tenant. */
   lease(tenant: string): Promise<Lease | undefined>
+  /** Whether there is such a tenant, and it is not suspended. */
+  isServed(tenant: string): boolean
   isReady(): boolean
 }
 
@@ -145,7 +149,7 @@ async function exchange(
       handlers.isPublic && verb === 'read' ? visitor(wire, raw, tenant) : enter(wire, raw, tenant)
     const entrant = entered instanceof Promise ? await entered : entered
     const { requests } = wire.limits
-    if (requests) requireRate(requests, rateKeyOf(entrant, raw), 'requests')
+    if (requests) requireRate(requests, rateKeyOf(wire, entrant, raw), 'requests')
     // What exactly is asked for, the operations say; this is what can be said before the body.
     if (!handlers.isPublic && !mayAtAll(entrant, verb)) throw forbidden(entrant, { verb })
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
@@ -186,12 +190,14 @@ function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
 }
 
 /** Credentials have a rate of their own each; visitors share that of their address. */
-const rateKeyOf = ({ id, tenant }: Actor, raw: Raw): string =>
-  id === '' ? `/${addressOf(raw)}` : `${tenant}/${id}`
+const rateKeyOf = (wire: Wire, { id, tenant }: Actor, raw: Raw): string =>
+  id === '' ? `/${addressOf(wire, raw)}` : `${tenant}/${id}`
 
-/** The address that a connection came from; empty for a Unix socket. */
-export const addressOf = ({ request, server }: Pick<Raw, 'request' | 'server'>): string =>
-  server?.requestIP(request)?.address ?? ''
+/** The address of a client; empty for a Unix socket. */
+export const addressOf = (
+  wire: Wire,
+  { request, server }: Pick<Raw, 'request' | 'server'>,
+): string => wire.addressOf(server?.requestIP(request)?.address ?? '', request.headers)
 
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
   if (error instanceof ScimError) {
@@ -229,9 +235,10 @@ function enter(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
   const found = token === undefined ? undefined : wire.check(token, tenant, wire.service.now())
   const admitted = (found: Found): Actor => {
     const actor = typeof found === 'object' ? found : undefined
-    if (actor?.tenant === tenant) return actor
+    if (actor?.tenant === tenant && wire.isServed(tenant)) return actor
     const { signIns } = wire.limits
-    if (signIns && token !== undefined) requireRate(signIns, addressOf(raw), 'failed sign-ins')
+    if (signIns && token !== undefined)
+      requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
     throw unauthorized(isBearer(authorization), typeof found === 'string' ? found : undefined)
   }
   return found instanceof Promise ? found.then(admitted) : admitted(found)
@@ -285,7 +292,7 @@ function askOf(
     },
     holdStore: () => lease?.share() ?? (() => undefined),
     get origin() {
-      return { time: service.now(), actor: actor.name, address: addressOf(raw), requestId }
+      return { time: service.now(), actor: actor.name, address: addressOf(wire, raw), requestId }
     },
   }
   return {

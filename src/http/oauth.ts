@@ -2,7 +2,7 @@
 
 import type { AnyElysia } from 'elysia'
 import { DEFAULT_TENANT } from '../auth/bearer.ts'
-import { OAuthError } from '../auth/oauth.ts'
+import { OAuthError, wrongClient } from '../auth/oauth.ts'
 import { requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import { ScimError } from '../scim/error.ts'
@@ -57,11 +57,14 @@ async function token({ request, server }: Raw, wire: Wire, tenant: string): Prom
   const { requests, signIns } = wire.limits
   try {
     const { client, answer } = await wire.endpoint.grant({ tenant, authorization, form })
+    // As for SCIM, a tenant that is suspended answers as if it were not there.
+    if (!wire.isServed(tenant)) throw wrongClient()
     if (requests) requireRate(requests, `${tenant}/${client.id}`, 'requests')
     return answer
   } catch (error) {
     const isWrong = error instanceof OAuthError && error.code === 'invalid_client'
-    if (signIns && isWrong) requireRate(signIns, addressOf({ request, server }), 'failed sign-ins')
+    if (signIns && isWrong)
+      requireRate(signIns, addressOf(wire, { request, server }), 'failed sign-ins')
     throw error
   }
 }

@@ -44,11 +44,13 @@ import {
  */
 const PREFIXES = ['/scim/v2', '/scim', '/t/:tenant/scim/v2', '/t/:tenant/scim']
 
-export function createServer(wire: Wire) {
+/** @param isTls whether requests come by HTTPS */
+export function createServer(wire: Wire, isTls: boolean) {
   const server = new Elysia({
-    // With the standard, `http://app/…` is no route at all; and nothing of ours needs the other
-    // two.
-    handler: { standardHostname: false },
+    // Elysia looks for the path from a fixed place on: the 8th character, or the 12th with the
+    // standard. So `http://app/…` needs the one and `https://…` the other; and nothing of ours
+    // needs the other two.
+    handler: { standardHostname: isTls },
     normalize: false,
     cookie: {},
   })

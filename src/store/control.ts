@@ -56,7 +56,10 @@ export interface ListedClient extends Client {
 
 export interface Tenant {
   readonly name: string
+  /** Tells it from one of the same name that was deleted. */
   readonly created: number
+  /** Its requests are answered as if it were not there. */
+  readonly isSuspended?: boolean
 }
 
 export interface ControlStore {
@@ -88,10 +91,21 @@ export interface ControlStore {
    * @param mark at most 64 bytes that stand for it
    */
   useOnce(mark: string, until: number, now: number): Promise<boolean | undefined>
+  /** A tenant that is being deleted is not there. */
   tenant(name: string): Tenant | undefined
   tenants(): readonly Tenant[]
-  /** False when there is one of this name. */
+  /** False when there is one of this name, or one that is not deleted to its end. */
   addTenant(tenant: Tenant): Promise<boolean>
+  /** False when there is no such tenant. */
+  suspendTenant(name: string, isSuspended: boolean): Promise<boolean>
+  /**
+   * From now on the tenant and its credentials are not there, and its name is not free yet. May
+   * be said again. The number of credentials that were removed; undefined when there is no
+   * such tenant.
+   */
+  beginTenantRemoval(name: string): Promise<number | undefined>
+  /** Ends a removal, and frees the name. */
+  endTenantRemoval(name: string): Promise<void>
   /** 32 secret bytes for a purpose: the same ones ever after, for every process. */
   key(purpose: string): Promise<Uint8Array>
   close(): Promise<void>

@@ -110,10 +110,41 @@ export function openLmdbControl(path: string): ControlStore {
         spentByTime.put(Buffer.concat([timeBytes(until), name]), NOTHING)
         return true
       }),
-    tenant: (name) => read<Tenant>(tenants, name),
+    tenant: (name) => present(read<KeptTenant>(tenants, name)),
     tenants: () =>
-      [...tenants.getRange(EVERYTHING)].map(({ value }) => JSON.parse(String(value)) as Tenant),
+      [...tenants.getRange(EVERYTHING)].flatMap(
+        ({ value }) => present(JSON.parse(String(value)) as KeptTenant) ?? [],
+      ),
     addTenant: (tenant) => add(tenants, tenant.name, tenant),
+    suspendTenant: (name, isSuspended) =>
+      environment.transaction(() => {
+        const tenant = present(read<KeptTenant>(tenants, name))
+        if (!tenant) return false
+        putTenant({ ...tenant, isSuspended })
+        return true
+      }),
+    beginTenantRemoval: (name) =>
+      environment.transaction(() => {
+        const tenant = read<KeptTenant>(tenants, name)
+        if (!tenant) return undefined
+        const keys = [...credentials.getRange(EVERYTHING)]
+          .filter(({ value }) => (JSON.parse(String(value)) as Credential).tenant === name)
+          .map(({ key }) => Buffer.from(key))
+        for (const key of keys) {
+          credentials.remove(key)
+          lastUsed.remove(key)
+        }
+        for (const { key, value } of [...clients.getRange(EVERYTHING)]) {
+          if ((JSON.parse(String(value)) as Client).tenant !== name) continue
+          clients.remove(key)
+          lastUsed.remove(key)
+        }
+        putTenant({ ...tenant, isDeleting: true })
+        return keys.length
+      }),
+    async endTenantRemoval(name) {
+      await tenants.remove(Buffer.from(name))
+    },
     key: (purpose) =>
       environment.transaction(() => {
         const name = Buffer.from(purpose)
@@ -126,6 +157,10 @@ export function openLmdbControl(path: string): ControlStore {
     close: () => environment.close(),
   }
 
+  function putTenant(tenant: KeptTenant): void {
+    tenants.put(Buffer.from(tenant.name), Buffer.from(JSON.stringify(tenant)))
+  }
+
   function add(database: Bytes, name: string, value: object): Promise<boolean> {
     return environment.transaction(() => {
       const key = Buffer.from(name)
@@ -135,6 +170,14 @@ export function openLmdbControl(path: string): ControlStore {
     })
   }
 }
+
+/** A tenant whose removal has begun stays until its file is gone. */
+interface KeptTenant extends Tenant {
+  readonly isDeleting?: boolean
+}
+
+const present = (tenant: KeptTenant | undefined): Tenant | undefined =>
+  tenant?.isDeleting ? undefined : tenant
 
 function read<T>(database: Bytes, name: string): T | undefined {
   const bytes = database.getBinary(Buffer.from(name))

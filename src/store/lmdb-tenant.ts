@@ -187,6 +187,12 @@ function upgrade(
   }
 }
 
+/** The names of all types whose resources a file has or had. */
+export function numberedTypes(meta: Bytes): readonly string[] {
+  const written = meta.getBinary(META.types)
+  return written ? Object.keys(JSON.parse(String(written))) : []
+}
+
 /** Type numbers are given once and kept: a type that goes and comes back finds its resources. */
 function numberTypes(
   environment: Environment,

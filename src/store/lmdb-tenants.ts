@@ -1,18 +1,24 @@
 /** Keeps the stores of tenants: opened when first asked for, closed when least recently used. */
 
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Registry } from '../scim/registry.ts'
 import type { Rules } from '../scim/tolerance.ts'
+import { openByHandle, openBytes, openEnvironment } from './lmdb-file.ts'
 import type { ReindexWatch } from './lmdb-reindex.ts'
 import { type LmdbStore, openLmdbStore } from './lmdb-store.ts'
+import { numberedTypes } from './lmdb-tenant.ts'
 
 /** Stores that are open at the same time, those in use not counted against it. */
 const OPEN_COUNT_MAX = 100
 
 interface Entry {
   readonly opening: Promise<LmdbStore>
+  /** When the tenant was made: one of the same name that is made later has another file. */
+  readonly created: number
   users: number
+  /** Called when the last lease has ended. */
+  whenUnused?: () => void
 }
 
 export interface TenantLease {
@@ -24,8 +30,12 @@ export interface TenantLease {
 export interface Tenants {
   /**
    * Opens the store of a tenant, or finds it open. The store stays open until the lease has ended.
+   *
+   * @param created tells tenants apart that had the same name one after the other
    */
-  lease(name: string): Promise<TenantLease>
+  lease(name: string, created: number): Promise<TenantLease>
+  /** Closes the stores of tenants that are gone, which frees the space of their files. */
+  closeOthers(isThere: (name: string, created: number) => boolean): void
   /** Closes all stores, after what they are writing. */
   close(): Promise<void>
 }
@@ -46,15 +56,18 @@ export function lmdbTenants(
   const closing = new Map<string, Promise<unknown>>()
 
   return {
-    async lease(name) {
-      const entry = enter(name)
+    async lease(name, created) {
+      const entry = enter(name, created)
       try {
         return leaseOf(entry, await entry.opening)
       } catch (error) {
-        entry.users--
-        entries.delete(name)
+        release(entry)
+        if (entries.get(name) === entry) entries.delete(name)
         throw error
       }
+    },
+    closeOthers(isThere) {
+      for (const [name, entry] of entries) if (!isThere(name, entry.created)) retire(name, entry)
     },
     async close() {
       const stores = await Promise.allSettled([...entries.values()].map(({ opening }) => opening))
@@ -64,8 +77,10 @@ export function lmdbTenants(
     },
   }
 
-  function enter(name: string): Entry {
-    const entry = entries.get(name) ?? { opening: open(name), users: 0 }
+  function enter(name: string, created: number): Entry {
+    const known = entries.get(name)
+    if (known && known.created !== created) retire(name, known)
+    const entry = entries.get(name) ?? { opening: open(name), created, users: 0 }
     entries.delete(name)
     entries.set(name, entry)
     entry.users++
@@ -76,20 +91,75 @@ export function lmdbTenants(
   async function open(name: string): Promise<LmdbStore> {
     await closing.get(name)
     const { registry, rules } = viewOf(name)
-    return openLmdbStore(join(directory, `${name}.mdb`), name, registry, rules, watchOf(name))
+    return openLmdbStore(fileOf(directory, name), name, registry, rules, watchOf(name))
   }
 
   function closeLeastUsed(): void {
-    for (const [name, { opening, users }] of entries) {
-      if (users > 0) continue
-      entries.delete(name)
-      const closed = opening.then((store) => store.close()).finally(() => closing.delete(name))
-      closing.set(
-        name,
-        closed.catch(() => undefined),
-      )
-      return
+    for (const [name, entry] of entries) {
+      if (entry.users === 0) return retire(name, entry)
     }
+  }
+
+  /** Nobody gets this store any more; it is closed when those who have it are done. */
+  function retire(name: string, entry: Entry): void {
+    entries.delete(name)
+    const unused =
+      entry.users === 0
+        ? Promise.resolve()
+        : new Promise<void>((resolve) => {
+            entry.whenUnused = resolve
+          })
+    const closed = unused
+      .then(async () => (await entry.opening).close())
+      .catch(() => undefined)
+      .finally(() => {
+        if (closing.get(name) === closed) closing.delete(name)
+      })
+    closing.set(name, closed)
+  }
+}
+
+function release(entry: Entry): void {
+  entry.users--
+  if (entry.users === 0) entry.whenUnused?.()
+}
+
+const fileOf = (directory: string, name: string): string => join(directory, `${name}.mdb`)
+
+/**
+ * Removes the file of a tenant. A server that has it open goes on with what has no name any more,
+ * until it closes it; so the tenant has to be gone from the control store before.
+ */
+export function removeTenantFile(directory: string, name: string): void {
+  const path = fileOf(directory, name)
+  for (const file of [path, `${path}-lock`]) rmSync(file, { force: true })
+}
+
+export interface TenantFileFacts {
+  readonly bytes: number
+  /** Resources that exist, by the name of their type. */
+  readonly resources: Readonly<Record<string, number>>
+}
+
+/**
+ * Looks into the file of a tenant, beside a running server, and changes nothing in it.
+ *
+ * @throws StoreFileError when the file is damaged
+ */
+export async function factsOfTenantFile(directory: string, name: string): Promise<TenantFileFacts> {
+  const path = fileOf(directory, name)
+  if (!existsSync(path)) return { bytes: 0, resources: {} }
+  const environment = openEnvironment(path)
+  try {
+    const counts = numberedTypes(openBytes(environment, 'meta')).map((type) => {
+      const { entryCount } = openByHandle(environment, `records/${type}`).getStats() as {
+        entryCount: number
+      }
+      return [type, entryCount] as const
+    })
+    return { bytes: statSync(path).size, resources: Object.fromEntries(counts) }
+  } finally {
+    await environment.close()
   }
 }
 
@@ -97,7 +167,7 @@ function leaseOf(entry: Entry, store: LmdbStore): TenantLease {
   const once = () => {
     let isOpen = true
     return () => {
-      if (isOpen) entry.users--
+      if (isOpen) release(entry)
       isOpen = false
     }
   }

@@ -1,0 +1,204 @@
+/** The first steps: whether the server can be reached, says what it is, and knows its clients. */
+
+import { checkServerIdentity, connect, type PeerCertificate } from 'node:tls'
+import { Fault, listIn, objectIn, requireError, requireStatus, requireValue } from './answer.ts'
+import type { Step } from './step.ts'
+import { filterOf, type Visit } from './visit.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const TLS_TIMEOUT_MS = 15_000
+
+/** A clock that is off by more makes tokens of issuers expire early or begin late. */
+const CLOCK_OFF_MS_MAX = 60_000
+
+export const CONNECTION_STEPS: readonly Step[] = [
+  {
+    title: 'the base URL is one that an identity provider takes',
+    area: 'connect',
+    cure: 'give the URL up to /scim/v2, as it stands in the identity provider',
+    async run({ url, warn }) {
+      if (/\/(?:Users|Groups)\/?$/i.test(url.pathname))
+        throw new Fault(`${url.pathname}: expected the base URL, without an endpoint`)
+      const last = url.searchParams.size === 0 ? url.pathname : ''
+      if (last.length > 1 && last.endsWith('/'))
+        warn('ends with a slash, and some join "/Users" to it', 'take the slash away')
+      if (url.hostname.includes('_')) warn('has an underscore in its host', 'Okta takes none')
+      if (url.protocol === 'https:') return
+      const isLocal = /^(?:localhost|127\.|\[::1\])/.test(url.hostname)
+      warn(
+        isLocal ? 'is one of this machine alone' : 'is plain HTTP: the token is sent in the clear',
+        'examine the public https URL as well: scimd doctor --url https://… --token …',
+      )
+    },
+  },
+  {
+    title: 'the certificate is good, for https',
+    area: 'connect',
+    cure: 'get a certificate of a public authority for this very host name',
+    isVital: true,
+    async run(visit) {
+      if (visit.url.protocol === 'https:') await examineCertificate(visit)
+    },
+  },
+  {
+    title: 'the server answers, and its clock is right',
+    area: 'connect',
+    cure: 'start the server, or give its address with --url; let a time service set its clock',
+    isVital: true,
+    async run({ ask, now, warn }) {
+      const { status, headers } = await ask('GET', '/ServiceProviderConfig')
+      if (status >= 500) throw new Fault(`GET /ServiceProviderConfig: found ${status}`)
+      const date = Date.parse(headers.get('date') ?? '')
+      const off = Math.abs(date - now())
+      if (off > CLOCK_OFF_MS_MAX)
+        warn(`its clock and ours differ by ${Math.round(off / 1000)} s`, 'run a time service')
+    },
+  },
+  {
+    title: 'a right token is taken',
+    area: 'sign-in',
+    cure: 'make another token (scimd token create) and give it as it was printed',
+    isVital: true,
+    async run({ ask }) {
+      requireStatus(await ask('GET', '/Users?startIndex=1&count=2'), 200)
+    },
+  },
+  {
+    title: 'a wrong token, and none, are refused with 401 and a SCIM error',
+    area: 'sign-in',
+    cure: 'answer 401 with the schemas, status and detail of RFC 7644 section 3.12',
+    async run({ ask }) {
+      for (const token of ['wrong', null])
+        requireError(await ask('GET', '/Users', undefined, { token }), 401)
+    },
+  },
+  {
+    title: 'ServiceProviderConfig, ResourceTypes and Schemas describe the server',
+    area: 'connect',
+    cure: 'serve the three endpoints of RFC 7644 section 4',
+    run: examineDiscovery,
+  },
+  {
+    title: 'answers are application/scim+json',
+    habits: ['mediaType'],
+    area: 'look-up',
+    cure: 'send Content-Type: application/scim+json with each answer (RFC 7644 section 3.8)',
+    async run({ ask }) {
+      const { headers } = await ask('GET', '/Users?startIndex=1&count=2')
+      const found = headers.get('content-type') ?? 'none'
+      const [bare = ''] = found.split(';')
+      requireValue('Content-Type', bare.trim().toLowerCase(), 'application/scim+json')
+    },
+  },
+  {
+    title: 'Test connection: a user who is not there is an empty list',
+    area: 'look-up',
+    cure: 'answer 200 with totalResults 0 and Resources [], never 404, and never ignore a filter',
+    async run({ ask }) {
+      const name = crypto.randomUUID()
+      for (const attribute of ['userName', 'externalId']) {
+        const answer = await ask('GET', `/Users${filterOf(attribute, name)}`)
+        if (listIn(answer).length > 0)
+          throw new Fault(`${attribute} eq a random value finds ${listIn(answer).length} users`)
+        requireValue('totalResults', answer.body.totalResults, 0)
+      }
+    },
+  },
+  {
+    title: 'a list of groups is answered, also when there is none',
+    area: 'group',
+    cure: 'serve /Groups: 200 with a ListResponse; a 404 is taken for no SCIM server at all',
+    async run({ ask }) {
+      listIn(await ask('GET', '/Groups?startIndex=1&count=100'))
+    },
+  },
+]
+
+async function examineDiscovery({ ask, warn }: Visit): Promise<void> {
+  const config = await ask('GET', '/ServiceProviderConfig')
+  requireStatus(config, 200)
+  const { patch, filter } = objectIn(config)
+  for (const [name, feature] of Object.entries({ patch, filter })) {
+    if (feature?.supported !== true)
+      warn(`ServiceProviderConfig: ${name} is not supported`, `support ${name}, and say so`)
+  }
+  const types = listIn(await ask('GET', '/ResourceTypes'))
+  if (!types.some(({ endpoint }) => endpoint === '/Users'))
+    throw new Fault('GET /ResourceTypes: found no type at /Users')
+  const schemas = listIn(await ask('GET', '/Schemas'))
+  const ids = schemas.map(({ id }) => id)
+  for (const name of ['User', 'Group']) {
+    const id = `urn:ietf:params:scim:schemas:core:2.0:${name}`
+    if (!ids.includes(id)) warn(`GET /Schemas: found no ${id}`, 'list the schemas that are served')
+  }
+}
+
+const PUBLIC = 'get a certificate of a public authority for this host name'
+const UNKNOWN = [
+  'is of an authority that is not known here, or comes without those between',
+  'serve the full chain (fullchain.pem) of a public authority',
+] as const
+
+/** What the codes of OpenSSL mean, and what to do about them. */
+const CERTIFICATE_FAULTS: Readonly<Record<string, readonly [found: string, cure: string]>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: ['is signed by itself', PUBLIC],
+  SELF_SIGNED_CERT_IN_CHAIN: ['is of an authority of your own', PUBLIC],
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN,
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN,
+  CERT_HAS_EXPIRED: ['has expired', 'renew it'],
+  CERT_NOT_YET_VALID: ['is not valid yet', 'look at the clocks of the server and of this machine'],
+  ERR_TLS_CERT_ALTNAME_INVALID: ['is for another host name', PUBLIC],
+}
+
+async function examineCertificate({ url, now, warn }: Visit): Promise<void> {
+  const { certificate, code, protocol } = await shakeHands(url)
+  const name = code ?? nameFault(url, certificate)
+  if (name !== undefined) {
+    const [found = 'is not trusted', cure = PUBLIC] = CERTIFICATE_FAULTS[name] ?? []
+    throw new Fault(`the certificate ${found} (${name})`, cure)
+  }
+  const days = Math.floor((Date.parse(certificate.valid_to) - now()) / DAY_MS)
+  if (days < 14) warn(`the certificate expires in ${days} days`, 'see that it is renewed')
+  if (protocol !== 'TLSv1.3' && protocol !== 'TLSv1.2')
+    throw new Fault(`speaks ${protocol}, expected TLS 1.2 or later`)
+}
+
+function nameFault({ hostname }: URL, certificate: PeerCertificate): string | undefined {
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  return checkServerIdentity(host, certificate) && 'ERR_TLS_CERT_ALTNAME_INVALID'
+}
+
+interface Shaken {
+  readonly certificate: PeerCertificate
+  readonly code: string | undefined
+  readonly protocol: string | null
+}
+
+/** Connects and looks at the certificate; nothing is sent, so that one that is bad can be told. */
+function shakeHands({ hostname, port }: URL): Promise<Shaken> {
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  return new Promise((resolve, reject) => {
+    const isName = !/^[\d.]+$|:/.test(host)
+    const socket = connect(
+      {
+        host,
+        port: Number(port || 443),
+        rejectUnauthorized: false,
+        ...(isName && { servername: host }),
+      },
+      () => {
+        const error: unknown = socket.authorizationError
+        const code = error instanceof Error && 'code' in error ? String(error.code) : error
+        resolve({
+          certificate: socket.getPeerCertificate(),
+          code: socket.authorized || !code ? undefined : String(code),
+          protocol: socket.getProtocol(),
+        })
+        socket.destroy()
+      },
+    )
+    socket.setTimeout(TLS_TIMEOUT_MS, () => socket.destroy(new Error('no answer in 15 s')))
+    socket.on('error', (error) => reject(new Fault(`no TLS connection: ${error.message}`)))
+  })
+}

@@ -1,0 +1,27 @@
+/** What a step of the examination is. */
+
+import type { Area, Habit } from './identity-providers.ts'
+import type { Visit } from './visit.ts'
+
+export interface Step {
+  /** What holds when the step has gone well. */
+  readonly title: string
+  /** The step is for identity providers with one of these habits; without them, for all. */
+  readonly habits?: readonly Habit[]
+  /** What has to be there: names under which earlier steps noted what they made. */
+  readonly needs?: readonly string[]
+  /** Where the identity provider shows that it failed. */
+  readonly area: Area
+  /** What to do when it failed. */
+  readonly cure: string
+  /** Nothing after it can succeed when it failed. */
+  readonly isVital?: boolean
+  /** Looks, and throws a Fault. */
+  run(visit: Visit): Promise<void>
+}
+
+/** The PATCH body of some operations. RFC 7644 section 3.5.2. */
+export const patchOf = (...operations: readonly object[]): object => ({
+  schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+  Operations: operations,
+})

@@ -1,0 +1,62 @@
+/** Finds the address of a client whose request came through proxies. RFC 7239. */
+
+import { BlockList, isIP } from 'node:net'
+
+/**
+ * The address of the client behind a connection.
+ *
+ * @param peer the address at the other end of the connection; empty for a Unix socket
+ */
+export type AddressOf = (peer: string, headers: Headers) => string
+
+/**
+ * Headers of anybody could name any address, so they are read only where the connection comes from
+ * one of these proxies; and from the last address on, as each proxy adds the one that it saw, back
+ * to the first that is no such proxy.
+ *
+ * @param proxies addresses, networks such as 10.0.0.0/8, and `unix` for whoever uses the socket
+ */
+export function forwarded(proxies: readonly string[]): AddressOf {
+  if (proxies.length === 0) return (peer) => peer
+  const known = new BlockList()
+  for (const proxy of proxies) {
+    const [address = '', bits] = proxy.split('/')
+    const family = isIP(address)
+    if (family === 0) continue
+    const name = family === 4 ? 'ipv4' : 'ipv6'
+    known.addSubnet(address, Number(bits ?? (family === 4 ? 32 : 128)), name)
+  }
+  const isProxy = (address: string): boolean =>
+    address === ''
+      ? proxies.includes('unix')
+      : known.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')
+  return (peer, headers) => {
+    let last = peer
+    const named = addressesIn(headers)
+    while (isProxy(last)) {
+      const before = named.pop()
+      // "unknown", or a name that a proxy made up, says no more than the proxy's own address.
+      if (before === undefined || isIP(before) === 0) break
+      last = before
+    }
+    return last
+  }
+}
+
+/** The addresses that proxies noted, the nearest one last. */
+function addressesIn(headers: Headers): string[] {
+  const standard = headers.get('forwarded')
+  const list = standard ?? headers.get('x-forwarded-for') ?? ''
+  return list.split(',').map((element) => {
+    const node = standard === null ? element : /(?:^|;)\s*for\s*=([^;]*)/i.exec(element)?.[1]
+    return bareAddress((node ?? '').trim())
+  })
+}
+
+/** An address without quotes, brackets and port. RFC 7239 section 6. */
+function bareAddress(node: string): string {
+  const text = node.replace(/^"(.*)"$/, '$1')
+  return (
+    /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1] ?? /^(\d+(?:\.\d+){3}):\d+$/.exec(text)?.[1] ?? text
+  )
+}

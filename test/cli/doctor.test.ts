@@ -1,0 +1,291 @@
+/** `scimd doctor`: content with scimd, and not with servers that have one fault each. */
+
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeCertificate } from '../certificates.ts'
+import { startTestServer, TARGETS, type Target, type TestServer, TOKEN } from '../harness.ts'
+import { type Place, scimd, serving, temporary } from './given.ts'
+
+/** Processes start slowly on a machine that has much else to do. */
+setDefaultTimeout(60_000)
+
+interface Check {
+  readonly check: string
+  readonly outcome: string
+  readonly found?: string
+  readonly cure?: string
+  readonly shows?: Readonly<Record<string, string>>
+}
+
+/** Examines a server; what failed, and how the command ended. */
+async function examined(target: Target, url: string, idp: string | undefined, place?: Place) {
+  using own = temporary()
+  const words = ['doctor', '--url', url, '--token', TOKEN, '--json', ...(idp ? ['--idp', idp] : [])]
+  const { status, out, err } = await scimd(target, words, place ?? own)
+  const checks: readonly Check[] = JSON.parse(out)
+  return { status, err, checks, failed: checks.filter(({ outcome }) => outcome === 'fail') }
+}
+
+const totals = async (server: TestServer): Promise<number[]> =>
+  Promise.all(
+    ['/Users', '/Groups'].map(async (path) => {
+      return (await server.request('GET', `${path}?count=0`)).body.totalResults
+    }),
+  )
+
+type Answered = (request: Request, pass: () => Promise<Response>) => Promise<Response>
+
+/** A server in front of another one, with a fault of its own. */
+function faulty(server: TestServer, answer: Answered) {
+  const origin = new URL(server.url).origin
+  return Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    async fetch(request) {
+      const { pathname, search } = new URL(request.url)
+      const body = await request.clone().text()
+      return answer(request, () => {
+        const { method } = request
+        const headers = new Headers(request.headers)
+        headers.set('Accept-Encoding', 'identity')
+        const rest = method === 'GET' ? {} : { body }
+        return fetch(`${origin}${pathname}${search}`, { method, headers, ...rest })
+      })
+    },
+  })
+}
+
+/** The answer with another body, status or type. */
+async function altered(
+  response: Response,
+  change: (text: string) => string,
+  init: { status?: number; type?: string } = {},
+): Promise<Response> {
+  const text = await response.text()
+  return new Response(text === '' ? null : change(text), {
+    status: init.status ?? response.status,
+    headers: { 'Content-Type': init.type ?? 'application/scim+json' },
+  })
+}
+
+const isLookUp = ({ method, url }: Request): boolean => method === 'GET' && url.includes('filter=')
+
+/** One fault each: who is not content, which step says so, and with which words. */
+const FAULTS: readonly [string, idp: string, step: string, says: string, Answered][] = [
+  [
+    'answers of another media type',
+    'entra',
+    'answers are application/scim+json',
+    'found "application/json"',
+    async (_, pass) => altered(await pass(), (text) => text, { type: 'application/json' }),
+  ],
+  [
+    'a 404 for a filter that finds nothing',
+    'entra',
+    'Test connection: a user who is not there is an empty list',
+    'found 404',
+    async (request, pass) => {
+      const answer = await pass()
+      const isEmpty = (await answer.clone().text()).includes('"totalResults":0')
+      return isLookUp(request) && isEmpty ? new Response(null, { status: 404 }) : answer
+    },
+  ],
+  [
+    'filters that find others as well',
+    'okta',
+    'the user is found by userName, in another case too',
+    'expected 1',
+    async (request, pass) => {
+      const isFound = request.url.includes('userName') && !/[0-9a-f]{8}-.{27}%22$/.test(request.url)
+      return isLookUp(request) && isFound && !request.url.includes('DOCTOR')
+        ? altered(await pass(), (text) => text.replace(/\[\{/, '[{"id":"other"},{'))
+        : pass()
+    },
+  ],
+  [
+    'a status that is a number',
+    'okta',
+    'a wrong token, and none, are refused with 401 and a SCIM error',
+    'status: found 401, expected "401" as a string',
+    async (_, pass) =>
+      altered(await pass(), (text) => text.replace(/"status":"(\d+)"/, '"status":$1')),
+  ],
+  [
+    'a suspension that deletes',
+    'entra',
+    'the user is suspended, and stays: PATCH with "False" for a boolean',
+    'the user is gone (404)',
+    async (request, pass) => {
+      const isSuspension = (await request.clone().text()).includes('"value":"False"')
+      if (request.method !== 'PATCH' || !isSuspension) return pass()
+      const headers = { Authorization: `Bearer ${TOKEN}` }
+      const path = new URL(request.url).pathname.replace('/scim/v2', '')
+      await backend.request('DELETE', path, undefined, headers)
+      return new Response(null, { status: 204 })
+    },
+  ],
+  [
+    'active as a string',
+    'okta',
+    'the user is suspended, and stays: PATCH without a path',
+    'active: found "false", expected false',
+    async (_, pass) =>
+      altered(await pass(), (text) => text.replace('"active":false', '"active":"false"')),
+  ],
+  [
+    'a create without a body',
+    'okta',
+    'a user is created',
+    'found an empty body',
+    async (request, pass) => {
+      const answer = await pass()
+      const isCreate = request.method === 'POST' && answer.status === 201
+      return isCreate ? new Response(null, { status: 201 }) : answer
+    },
+  ],
+  [
+    'a duplicate that is taken for the same',
+    'onelogin',
+    'a second user of the same userName is refused with 409',
+    'found 200',
+    async (_, pass) => {
+      const answer = await pass()
+      return answer.status === 409 ? altered(answer, () => '{}', { status: 200 }) : answer
+    },
+  ],
+  [
+    'a redirection',
+    'entra',
+    'a right token is taken',
+    'which no identity provider follows',
+    async (request) =>
+      new Response(null, { status: 308, headers: { Location: `${request.url}/` } }),
+  ],
+]
+
+/** The server behind the faulty one. */
+let backend: TestServer
+
+describe.each(TARGETS)('from %s', (target) => {
+  test.each(['entra', 'okta', 'onelogin', undefined])(
+    'scimd makes %s content, and nothing is left of the examination',
+    async (idp) => {
+      await using server = await startTestServer({ target })
+      const { status, err, checks } = await examined(target, server.url, idp)
+      const known = [expect.objectContaining({ check: expect.stringContaining('base URL') })]
+      expect(checks.filter(({ outcome }) => outcome !== 'ok')).toEqual(known)
+      expect({ status, err }).toEqual({ status: 0, err: '' })
+      expect(checks.length).toBeGreaterThan(15)
+      expect(await totals(server)).toEqual([0, 0])
+    },
+  )
+
+  test.each([
+    ['booleanStrings', 'PATCH with "False" for a boolean'],
+    ['removeByValue', 'one member is taken out by a list of values'],
+    ['createOnReplace', 'an element that is not there is created'],
+    ['stringForComplex', 'a manager is set by the bare id'],
+    ['pathsAsKeys', 'one operation with paths as keys'],
+    ['unknownSchemas', 'a group is created'],
+  ])(
+    'scimd without %s does not make Entra ID content, and the step says so',
+    async (name, step) => {
+      const config = { tenants: { default: { tolerances: { [name]: false } } } }
+      await using server = await startTestServer({ target, config })
+      const { status, failed } = await examined(target, server.url, 'entra')
+      expect(status).toBe(1)
+      expect(failed.map(({ check }) => check)).toContainEqual(expect.stringContaining(step))
+      expect(failed[0]?.shows).toHaveProperty('Microsoft Entra ID')
+      expect(await totals(server)).toEqual([0, 0])
+    },
+  )
+})
+
+describe('a server', () => {
+  test.each(FAULTS)('with %s is told from a good one', async (_, idp, step, says, answer) => {
+    await using server = await startTestServer()
+    backend = server
+    const others = await server.request('POST', '/Users', { userName: 'somebody-else' })
+    expect(others.status).toBe(201)
+    using front = faulty(server, answer)
+    const { status, err, failed } = await examined('source', `${front.url}scim/v2`, idp)
+    const fault = failed.find(({ check }) => check === step)
+    expect(fault?.found, JSON.stringify(failed)).toInclude(says)
+    expect(fault?.cure).not.toBe('')
+    expect(status).toBe(1)
+    expect(err).toMatch(/^scimd: \d+ of \d+ checks failed; .+ would not be content\n$/)
+    // Whatever a filter finds, nothing is deleted that the examination has not made.
+    expect((await server.request('GET', `/Users/${others.body.id}`)).status).toBe(200)
+    expect(await totals(server)).toEqual([1, 0])
+  })
+
+  test('that nobody started is told', async () => {
+    const { status, failed } = await examined('source', 'http://127.0.0.1:1/scim/v2', 'okta')
+    expect(status).toBe(1)
+    expect(failed.map(({ found }) => found)).toEqual(['nothing listens at http://127.0.0.1:1'])
+  })
+})
+
+describe.each(TARGETS)('from %s', (target) => {
+  test('broken off by Ctrl-C, it deletes what it made', async () => {
+    await using server = await startTestServer()
+    using place = temporary()
+    const reached = Promise.withResolvers<void>()
+    const goOn = Promise.withResolvers<void>()
+    using front = faulty(server, async (request, pass) => {
+      if (request.method !== 'POST' || !request.url.endsWith('/Groups')) return pass()
+      reached.resolve()
+      await goOn.promise
+      return pass()
+    })
+    const program =
+      target === 'source'
+        ? [process.execPath, join(import.meta.dir, '../../src/main.ts')]
+        : [join(import.meta.dir, '../../dist/scimd')]
+    const words = ['doctor', '--url', `${front.url}scim/v2`, '--token', TOKEN]
+    const child = Bun.spawn([...program, ...words], {
+      cwd: place.cwd,
+      env: { PATH: process.env['PATH'] ?? '' },
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    await reached.promise
+    child.kill('SIGINT')
+    await Bun.sleep(100)
+    goOn.resolve()
+    expect(await child.exited).toBe(1)
+    expect(await new Response(child.stdout).text()).toEndWith(
+      'ok    what was made for this examination is deleted\n',
+    )
+    expect(await new Response(child.stderr).text()).toInclude('was broken off')
+    expect(await totals(server)).toEqual([0, 0])
+  })
+
+  test('without --url it examines its own server, over TLS too, with a token that it revokes', async () => {
+    using place = temporary()
+    const authority = makeCertificate({ name: 'authority', isAuthority: true })
+    const { cert, key } = makeCertificate({ name: 'ours', by: authority })
+    const files = { cert, key, ca: authority.cert }
+    for (const [name, text] of Object.entries(files))
+      writeFileSync(join(place.cwd, `${name}.pem`), text, { mode: 0o600 })
+    const tls = { SCIMD_TLS_CERT: 'cert.pem', SCIMD_TLS_KEY: 'key.pem' }
+    await using server = await serving(target, { ...place, env: { ...tls, SCIMD_TOKEN: TOKEN } })
+    const listen = new URL(server.url).host
+    const trusting = { ...tls, SCIMD_LISTEN: listen, NODE_EXTRA_CA_CERTS: 'ca.pem' }
+    const good = await scimd(target, ['doctor'], { ...place, env: trusting })
+    expect(good.out).not.toMatch(/^(?:fail|warn)/m)
+    expect(good).toMatchObject({ status: 0, err: '' })
+    expect((await scimd(target, ['token', 'list'], place)).out).toBe('')
+
+    const { NODE_EXTRA_CA_CERTS: _, ...doubting } = trusting
+    const bad = await scimd(target, ['doctor', '--idp', 'okta'], { ...place, env: doubting })
+    expect(bad.status).toBe(1)
+    const told =
+      'the certificate is good, for https: the certificate is of an authority that is not'
+    expect(bad.out).toInclude(`\nfail  ${told}`)
+    expect(bad.out).toMatch(/\n {6}Okta: .+\n {6}try: .+\n$/)
+    expect(bad.out).not.toContain('a user is created')
+    expect((await scimd(target, ['token', 'list'], place)).out).toBe('')
+  })
+})

@@ -1,0 +1,66 @@
+/** The address of a client behind proxies: theirs is believed, and nobody else's. RFC 7239. */
+
+import { describe, expect, test } from 'bun:test'
+import { forwarded } from '../../src/http/forwarded.ts'
+import { startTestServer, TARGETS, TOKEN } from '../harness.ts'
+
+const PROXIES = ['10.0.0.0/8', '192.0.2.1', 'fd00::/8', 'unix']
+
+test.each<[peer: string, headers: Record<string, string>, address: string]>([
+  ['10.1.2.3', { 'X-Forwarded-For': '198.51.100.7' }, '198.51.100.7'],
+  ['192.0.2.1', { 'X-Forwarded-For': '198.51.100.7:4711' }, '198.51.100.7'],
+  ['192.0.2.2', { 'X-Forwarded-For': '198.51.100.7' }, '192.0.2.2'],
+  ['::ffff:10.1.2.3', { 'X-Forwarded-For': '2001:db8::1' }, '2001:db8::1'],
+  ['fd12::1', { 'X-Forwarded-For': '[2001:db8::1]:80' }, '2001:db8::1'],
+  ['', { 'X-Forwarded-For': '198.51.100.7' }, '198.51.100.7'],
+  // What a client wrote itself stands before what the proxies saw.
+  ['10.1.2.3', { 'X-Forwarded-For': '6.6.6.6, 198.51.100.7, 10.9.9.9' }, '198.51.100.7'],
+  ['10.1.2.3', { 'X-Forwarded-For': '10.9.9.9' }, '10.9.9.9'],
+  ['10.1.2.3', { 'X-Forwarded-For': 'unknown' }, '10.1.2.3'],
+  ['10.1.2.3', {}, '10.1.2.3'],
+  ['10.1.2.3', { Forwarded: 'for=198.51.100.7;proto=https' }, '198.51.100.7'],
+  ['10.1.2.3', { Forwarded: 'proto=https; For="[2001:db8::1]:80", for=10.9.9.9' }, '2001:db8::1'],
+  ['10.1.2.3', { Forwarded: 'for=_hidden' }, '10.1.2.3'],
+  ['10.1.2.3', { Forwarded: 'for=198.51.100.7', 'X-Forwarded-For': '6.6.6.6' }, '198.51.100.7'],
+])('the client behind %p with %p is %p', (peer, headers, address) => {
+  expect(forwarded(PROXIES)(peer, new Headers(headers))).toBe(address)
+  expect(forwarded([])(peer, new Headers(headers))).toBe(peer)
+})
+
+test('the socket is no proxy unless it is named', () => {
+  expect(forwarded(['10.0.0.0/8'])('', new Headers({ 'X-Forwarded-For': '6.6.6.6' }))).toBe('')
+})
+
+describe.each(TARGETS)('from %s', (target) => {
+  const post = { 'X-Forwarded-For': '198.51.100.7', Authorization: `Bearer ${TOKEN}` }
+
+  test('the journal has the address that a named proxy tells', async () => {
+    await using server = await startTestServer({ target, config: { proxies: ['127.0.0.1/32'] } })
+    await server.request('POST', '/Users', { userName: 'ada' }, post)
+    const [entry] = await server.journal()
+    expect(entry?.address).toBe('198.51.100.7')
+  })
+
+  test('the journal has the address of the connection where no proxy is named', async () => {
+    await using server = await startTestServer({ target, config: { proxies: ['10.0.0.0/8'] } })
+    await server.request('POST', '/Users', { userName: 'ada' }, post)
+    const [entry] = await server.journal()
+    expect(entry?.address).toBe('127.0.0.1')
+  })
+
+  test('failed sign-ins are counted for the client behind a named proxy', async () => {
+    await using server = await startTestServer({
+      target,
+      config: { proxies: ['127.0.0.1'] },
+      flags: { rateLimit: '2000' },
+    })
+    const attempt = async (address: string) => {
+      const headers = { Authorization: 'Bearer wrong', 'X-Forwarded-For': address }
+      return (await server.request('GET', '/Users', undefined, headers)).status
+    }
+    const statuses = []
+    for (let i = 0; i < 150; i++) statuses.push(await attempt('198.51.100.7'))
+    expect(statuses).toContain(429)
+    expect(await attempt('198.51.100.8')).toBe(401)
+  })
+})
