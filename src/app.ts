@@ -26,6 +26,7 @@ import {
   VERIFY_ATTEMPTS_MAX,
   VERIFY_PERIOD_S,
 } from './scim/limits.ts'
+import { secretNames } from './scim/redact.ts'
 import { buildRegistry, type Registry } from './scim/registry.ts'
 import { faultOf } from './scim/validate.ts'
 import { faultsOfView, viewsOf } from './scim/view.ts'
@@ -33,6 +34,7 @@ import type { ControlStore } from './store/control.ts'
 import { lockDataDirectory, requireDataDirectory } from './store/data-directory.ts'
 import { openLmdbControl } from './store/lmdb-control.ts'
 import { lmdbTenants } from './store/lmdb-tenants.ts'
+import { openRequestLog } from './store/request-log.ts'
 
 /** A server that runs. */
 export interface Running {
@@ -57,6 +59,9 @@ export interface Surroundings {
 
 /** Milliseconds that requests in flight get to finish before their connections are closed. */
 const STOP_TIMEOUT_MS = 30_000
+
+/** How often the log of requests is looked through for what is too old. */
+const REQUESTS_PRUNE_MS = 60 * 60 * 1000
 
 /**
  * Starts a server: everything is checked before anything listens.
@@ -125,6 +130,13 @@ async function startLocked(
       const { end } = await tenants.lease(name)
       end()
     }
+    const requests = openRequestLog(join(config.data, 'tenants'), {
+      now,
+      failed: (tenant, error) =>
+        log('error', 'the log of requests cannot be written', { tenant, error }),
+      recovered: (tenant) => log('info', 'the log of requests is written again', { tenant }),
+    })
+    await requests.prune()
     const seals = sealer(await control.key('cursor'), now)
     let isReady = false
     let baseUrl = config.baseUrl ?? ''
@@ -143,6 +155,9 @@ async function startLocked(
         return name === DEFAULT_TENANT || control.tenant(name) ? tenants.lease(name) : undefined
       },
       isReady: () => isReady,
+      requests,
+      isSecret: secretNames(registry.types),
+      isTenant: (name) => control.tenant(name) !== undefined,
     }
     const listener = await listen(createServer(wire), config.listen, log)
     const url = urlOf(config.listen, listener.port)
@@ -154,6 +169,7 @@ async function startLocked(
     }
     // Only now: a token of a start that failed would have been shown to nobody.
     const firstToken = await mintFirstToken(control, config, now())
+    const pruning = setInterval(() => void requests.prune(), REQUESTS_PRUNE_MS)
     isReady = true
     return {
       url,
@@ -164,6 +180,8 @@ async function startLocked(
         const timer = setTimeout(() => void listener.stop(true), STOP_TIMEOUT_MS)
         await stopped
         clearTimeout(timer)
+        clearInterval(pruning)
+        await requests.close()
         await tenants.close()
         await control.close()
         unlock()

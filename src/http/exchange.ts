@@ -16,12 +16,18 @@ import type { Log } from '../log.ts'
 import type { Context, Service, TenantView } from '../operations/context.ts'
 import { requireActive } from '../operations/subject.ts'
 import { ScimError } from '../scim/error.ts'
+import type { JsonValue } from '../scim/json.ts'
 import { type Projection, readProjection } from '../scim/projection.ts'
+import type { Names } from '../scim/redact.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { projectionInQuery } from '../scim/search-request.ts'
+import type { Rules, Tolerance } from '../scim/tolerance.ts'
+import type { JsonObject } from '../scim/value.ts'
+import type { RequestLog } from '../store/request-log.ts'
 import { Abandoned } from '../store/slices.ts'
 import type { Store } from '../store/store.ts'
-import { releaseBody } from './body.ts'
+import { bodyBytesOf, readBody, releaseBody } from './body.ts'
+import { type Noted, recordOf } from './record.ts'
 import { errorReply } from './reply.ts'
 
 /** A tenant's store, which stays open until the lease and every share of it have ended. */
@@ -51,6 +57,11 @@ export interface Wire {
   /** The store of a tenant, or undefined when there is no such tenant. */
   lease(tenant: string): Promise<Lease | undefined>
   isReady(): boolean
+  /** Where each request of a tenant is noted, for its administrator. */
+  readonly requests: RequestLog
+  /** What speaks of a secret, in any tenant. */
+  readonly isSecret: Names
+  isTenant(name: string): boolean
 }
 
 /** What is asked: the request, and what has been read from its path, query and headers. */
@@ -60,6 +71,10 @@ export interface Ask {
   readonly query: URLSearchParams
   readonly context: Context
   header(name: string): string | undefined
+  /** The body as JSON. @throws ScimError see readBody */
+  body(): Promise<JsonValue>
+  /** Notes what became of the operations of a bulk request, which the status does not tell. */
+  noteResults(answer: JsonObject): void
   /** The type of this name as the tenant sees it. @throws ScimError 404 when it does not */
   typeNamed(name: string): ResourceType
   projection(type: ResourceType): Projection
@@ -82,7 +97,7 @@ const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
  * What Elysia hands on. Parameters are decoded once, null when they cannot be; a fixed path has
  * none.
  */
-interface Raw {
+export interface Raw {
   readonly request: Request
   readonly params: Readonly<Record<string, string | null>> | undefined
   readonly server: { requestIP(request: Request): { address: string } | null } | null
@@ -134,12 +149,16 @@ async function exchange(
 ): Promise<Response> {
   const { request } = raw
   const requestId = crypto.randomUUID()
+  const verb = verbOf(request.method, handlers)
+  const noted: Noted = { requestId, time: wire.service.now(), begun: performance.now(), verb }
   let lease: Lease | undefined
+  let reply: Response
   try {
     const tenant = tenantOf(raw)
-    const verb = verbOf(request.method, handlers)
+    noted.tenant = tenant
     const actor =
       handlers.isPublic && verb === 'read' ? visitor(wire, raw, tenant) : enter(wire, raw, tenant)
+    noted.actor = actor
     const { requests } = wire.limits
     if (requests) requireRate(requests, rateKeyOf(actor, raw), 'requests')
     // What exactly is asked for, the operations say; this is what can be said before the body.
@@ -147,13 +166,50 @@ async function exchange(
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
     if (!lease && !handlers.isPublic) throw unauthorized(true)
     if (lease && actor.scopes.has('me')) await requireActive(lease.store, actor.user ?? '')
-    return await handler(askOf(wire, raw, actor, tenant, lease, requestId))
+    reply = await handler(askOf(wire, raw, actor, tenant, lease, noted))
   } catch (error) {
-    return faultReply(wire, error, requestId)
+    noted.fault = error
+    reply = faultReply(wire, error, requestId)
   } finally {
     lease?.end()
-    releaseBody(request)
   }
+  note(wire, raw, noted, reply)
+  releaseBody(request)
+  return reply
+}
+
+/**
+ * Notes a request in its tenant's log. A tenant that is not there gets none: nobody makes
+ * directories by asking. Nor are requests noted that were refused for the rate of their address,
+ * which the refused sign-ins before them have told of: nobody pushes out others' records so.
+ */
+function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void {
+  const { tenant, actor } = noted
+  if (tenant === undefined || (!actor && reply.status === 429)) return
+  if (!actor && tenant !== DEFAULT_TENANT && !wire.isTenant(tenant)) return
+  noted.bodyBytes = bodyBytesOf(raw.request)
+  const names = { isSecret: wire.isSecret, sensitive: wire.viewOf(tenant).rules.sensitive }
+  wire.requests.append(tenant, recordOf(raw.request, addressOf(raw), noted, reply, names))
+}
+
+/**
+ * Notes a request to a path that is none, as of an identity provider with a wrong base URL, if its
+ * credential is good: anybody else is nobody's concern.
+ */
+export function noteStray(wire: Wire, raw: Raw, fault: ScimError): void {
+  const time = wire.service.now()
+  const token = tokenIn(raw.request.headers.get('authorization'))
+  const actor = token === undefined ? undefined : wire.check(token, time)
+  if (!actor) return
+  const { tenant } = actor
+  const requestId = crypto.randomUUID()
+  const begun = performance.now()
+  note(
+    wire,
+    raw,
+    { requestId, time, begun, verb: 'write', tenant, actor, fault },
+    errorReply(fault),
+  )
 }
 
 function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
@@ -223,7 +279,7 @@ function askOf(
   actor: Actor,
   tenant: string,
   lease: Lease | undefined,
-  requestId: string,
+  noted: Noted,
 ): Ask {
   const { request, params } = raw
   const { url } = request
@@ -233,9 +289,19 @@ function askOf(
   const { service } = wire
   const id = params?.['id'] ?? ''
   const view = wire.viewOf(tenant)
+  const { requestId } = noted
+  let rules: Rules | undefined
   const context: Context = {
     ...service,
-    ...view,
+    registry: view.registry,
+    checks: view.checks,
+    strictChecks: view.strictChecks,
+    // Made for those who ask: reading one resource does not.
+    get rules() {
+      noted.needed ??= new Set<Tolerance>()
+      rules ??= { ...view.rules, needed: noted.needed }
+      return rules
+    },
     baseUrl,
     subject: `${tenant}/${actor.id}/${[...actor.scopes].join(' ')}`,
     user: actor.user,
@@ -263,6 +329,13 @@ function askOf(
     query,
     context,
     header: (name) => request.headers.get(name) ?? undefined,
+    async body() {
+      noted.body = await readBody(request)
+      return noted.body
+    },
+    noteResults(answer) {
+      noted.results = answer
+    },
     projection: (type) => readProjection(type, projectionInQuery(query)),
     typeNamed(name) {
       const type = view.registry.typeNamed(name)

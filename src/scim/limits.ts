@@ -75,5 +75,18 @@ export const RATE_PER_SECOND_DEFAULT = 2000
 export const SIGN_INS_PER_SECOND = 10
 /** Credentials, addresses or users for whom a rate is remembered. */
 export const RATE_KEYS_MAX = 10_000
+/** How long the log of requests keeps a record, and how much it keeps of each tenant. */
+export const REQUESTS_AGE_MAX_MS = 14 * 24 * 60 * 60 * 1000
+export const REQUESTS_BYTES_MAX = 256 * MIB
+/** One file of the log of requests: what is removed at once when there is too much. */
+export const REQUESTS_SEGMENT_BYTES_MAX = 8 * MIB
+export const REQUESTS_SEGMENT_AGE_MAX_MS = 24 * 60 * 60 * 1000
+/** Records of all tenants that wait to be written; those beyond are dropped, and counted. */
+export const REQUESTS_WAITING_BYTES_MAX = 4 * MIB
+/** How long a record waits for others to be written with it, and with how many of them. */
+export const REQUESTS_BATCH_MS = 200
+export const REQUESTS_BATCH_BYTES = 64 * KIB
+/** Characters (UTF-16 units) that the log of requests keeps of a body, and of an address. */
+export const REQUESTS_BODY_LENGTH_MAX = 8 * KIB
 /** How long a slice of long work may hold the event loop. */
 export const SLICE_MS = 4

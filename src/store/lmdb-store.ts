@@ -55,7 +55,6 @@ function storeOver(file: TenantFile): LmdbStore {
 
   return {
     file,
-    rules: file.rules,
     async read(type, id) {
       const place = placeOf(file, id)
       return place?.file === typeFileOf(file, type) ? recordAt(place) : undefined
