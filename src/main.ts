@@ -2,6 +2,9 @@
 
 import { writeSync } from 'node:fs'
 import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.ts'
+import { get } from './cli/get.ts'
+import { requests } from './cli/requests.ts'
+import { search } from './cli/search.ts'
 import { serve } from './cli/serve.ts'
 import { tenantCreate, tenantList } from './cli/tenant.ts'
 import { tokenCreate, tokenList, tokenRevoke } from './cli/token.ts'
@@ -15,6 +18,9 @@ const COMMANDS: readonly Command[] = [
   tokenRevoke,
   tenantCreate,
   tenantList,
+  requests,
+  get,
+  search,
   versionCommand,
 ]
 
