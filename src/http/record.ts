@@ -83,6 +83,11 @@ export function recordOf(
   const path = redactedAddress(asked, isSecret, isHidden)
   const { actor, needed, time, requestId } = noted
   const credential = credentialOf(request, actor)
+  const isKept = noted.verb !== 'verify' && (reply.status >= 400 || noted.verb !== 'read')
+  const kept =
+    isKept && isJsonObject(noted.body)
+      ? redactedBody(noted.body, isSecret, isHidden, REQUESTS_BODY_LENGTH_MAX)
+      : undefined
   const location = reply.status === 201 ? reply.headers.get('location') : null
   return {
     time: new Date(time).toISOString(),
@@ -95,8 +100,8 @@ export function recordOf(
     ms: Math.round((performance.now() - noted.begun) * 10) / 10,
     ...(location === null ? {} : { location }),
     ...(needed && needed.size > 0 ? { tolerances: [...needed] } : {}),
-    ...errorOf(noted, reply.status, path !== asked),
-    ...bodyOf(noted, reply.status, isSecret, isHidden),
+    ...errorOf(noted, reply.status, path !== asked || kept?.isRedacted === true),
+    ...bodyOf(noted, reply.status, kept),
     ...failedIn(noted.results, isSecret, isHidden),
   }
 }
@@ -113,7 +118,7 @@ function credentialOf(request: Request, actor: Actor | undefined): RequestRecord
 }
 
 function errorOf(
-  { fault, body, bodyBytes }: Noted,
+  { fault, verb, body, bodyBytes = 0 }: Noted,
   status: number,
   isRedacted: boolean,
 ): Pick<RequestRecord, 'error'> {
@@ -122,10 +127,11 @@ function errorOf(
     return { error: { detail: `status ${status}; the server's own log may tell more` } }
   }
   const { scimType, message } = fault
-  // Both may repeat a part of what is left out: a value of the filter, a word of what is no JSON.
+  // It may repeat what is left out: a value of the filter, or a part of a body that is not logged.
   const repeats = isRedacted && scimType === 'invalidFilter'
-  const isUnread = body === undefined && bodyBytes !== undefined && scimType === 'invalidSyntax'
-  const told = isUnread ? message.replace(/"[^"]*"/g, `"${LEFT_OUT}"`) : message
+  const isOfBody = scimType === 'invalidSyntax' || scimType === 'invalidValue'
+  const isUnlogged = isOfBody && bodyBytes > 0 && (verb === 'verify' || !isJsonObject(body))
+  const told = isUnlogged ? message.replace(/"[^"]*(?:"|$)/g, `"${LEFT_OUT}"`) : message
   const detail = repeats ? LEFT_OUT : withoutTokens(told.slice(0, REQUESTS_BODY_LENGTH_MAX))
   return { error: { ...(scimType === undefined ? {} : { scimType }), detail } }
 }
@@ -135,20 +141,12 @@ function errorOf(
  * left out wholly; of one that could not be read the length alone is told, as it may hold anything.
  */
 function bodyOf(
-  { verb, body, bodyBytes, fault }: Noted,
+  { verb, bodyBytes = 0 }: Noted,
   status: number,
-  isSecret: Names,
-  isHidden: Names,
+  kept: ReturnType<typeof redactedBody> | undefined,
 ): Pick<RequestRecord, 'body' | 'isBodyCut' | 'bodyBytes'> {
-  if (verb === 'verify' || (status < 400 && verb === 'read')) return {}
-  if (!isJsonObject(body)) {
-    return bodyBytes === undefined || (fault === undefined && body === undefined)
-      ? {}
-      : { bodyBytes }
-  }
-  const kept = redactedBody(body, isSecret, isHidden, REQUESTS_BODY_LENGTH_MAX)
-  if (!kept.isCut) return { body: kept.body }
-  return { body: kept.body, isBodyCut: true, ...(bodyBytes === undefined ? {} : { bodyBytes }) }
+  if (kept) return { body: kept.body, ...(kept.isCut ? { isBodyCut: true, bodyBytes } : {}) }
+  return verb === 'verify' || status < 400 || bodyBytes === 0 ? {} : { bodyBytes }
 }
 
 /** The results of operations that failed, as their client was told. */

@@ -53,9 +53,13 @@ const wordsIn = (text: string): string[] => text.toLowerCase().split(/[^\p{L}\p{
 export const withoutTokens = (text: string): string =>
   text.includes('scimd_') ? text.replace(TOKEN, `scimd_$1_${LEFT_OUT}`) : text
 
+/** Whether a filter or a path names such an attribute; what it compares with is no name. */
+const isNamedIn = (text: string, names: Names): boolean =>
+  names(text.replace(/"(?:\\.|[^"\\])*"?/g, ' '))
+
 /** A filter without the values that it compares with, if it names what is hidden. */
 export function redactedFilter(filter: string, isHidden: Names): string {
-  if (!isHidden(filter)) return filter
+  if (!isNamedIn(filter, isHidden)) return filter
   try {
     parseFilter(filter)
   } catch {
@@ -75,7 +79,7 @@ export function redactedAddress(address: string, isSecret: Names, isHidden: Name
   const kept = parts.map((part) => {
     const [[name, value] = ['', '']] = new URLSearchParams(part)
     if (isSecret(name)) return `${encodeURIComponent(name)}=${LEFT_OUT}`
-    if (name.toLowerCase() !== 'filter' || !isHidden(value)) return part
+    if (name.toLowerCase() !== 'filter' || !isNamedIn(value, isHidden)) return part
     return `${name}=${encodeURIComponent(redactedFilter(value, isHidden))}`
   })
   return withoutTokens(`${address.slice(0, at)}?${kept.join('&')}`)
@@ -93,9 +97,10 @@ export function redactedBody(
   isSecret: Names,
   isHidden: Names,
   lengthMax: number,
-): { readonly body: JsonValue; readonly isCut: boolean } {
+): { readonly body: JsonValue; readonly isCut: boolean; readonly isRedacted: boolean } {
   let left = lengthMax
   let isCut = false
+  let isRedacted = false
 
   const kept = (text: string): string => {
     const isWhole = text.length <= left
@@ -130,24 +135,29 @@ export function redactedBody(
     const members: [string, JsonValue][] = []
     const entries = Object.entries(object)
     const namesSecret = entries.some(
-      ([name, held]) => NAMING.test(name) && typeof held === 'string' && isSecret(held),
+      ([name, held]) => NAMING.test(name) && typeof held === 'string' && isNamedIn(held, isSecret),
     )
     for (const [name, held] of entries) {
       if (isFull()) break
       left -= 4
       const isValue = /^(?:value|data)$/i.test(name)
-      if (isSecret(name) || (isValue && namesSecret)) members.push([kept(name), LEFT_OUT])
-      else members.push([kept(name), copyMember(name.toLowerCase(), held)])
+      if (isSecret(name) || (isValue && namesSecret)) {
+        isRedacted = true
+        members.push([kept(name), LEFT_OUT])
+      } else members.push([kept(name), copyMember(name.toLowerCase(), held)])
     }
     return Object.fromEntries(members)
   }
 
   const copyMember = (name: string, held: JsonValue): JsonValue => {
     if (typeof held !== 'string') return copy(held)
-    if (name === 'filter') return kept(redactedFilter(held, isHidden))
-    if (name === 'path' && isHidden(held)) return kept(held.replace(/\[.*/s, `[${LEFT_OUT}]`))
-    return kept(held)
+    const isPath = name === 'path' && isNamedIn(held, isHidden)
+    let shown = isPath ? held.replace(/\[.*/s, `[${LEFT_OUT}]`) : held
+    if (name === 'filter') shown = redactedFilter(held, isHidden)
+    if (shown !== held) isRedacted = true
+    return kept(shown)
   }
 
-  return { body: copy(body), isCut }
+  const copied = copy(body)
+  return { body: copied, isCut, isRedacted }
 }
