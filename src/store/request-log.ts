@@ -153,7 +153,8 @@ export function openRequestLog(
         writer.hasFailed = false
       } catch (error) {
         writer.dropped += lines.length + toldDropped
-        if (writer.segment) writer.segment.isTorn = true
+        // It may end in a part of a line, and its directory may have been removed.
+        writer.segment = undefined
         if (!writer.hasFailed)
           world.failed(tenant, error instanceof Error ? error.message : String(error))
         writer.hasFailed = true

@@ -174,6 +174,16 @@ test('what cannot be written is told once, counted as dropped, and told when it 
   expect(await given.read()).toEqual([{ n: 3, dropped: 3 }, { n: 4 }])
 })
 
+test('a directory that was removed is made again', async () => {
+  using given = opened()
+  for (let n = 0; n < 3; n++) {
+    given.log.append('default', { n })
+    await given.log.close()
+    if (n === 0) rmSync(given.directory, { recursive: true })
+  }
+  expect(await given.read()).toEqual([{ n: 2, dropped: 1 }])
+})
+
 test('a line that was cut off is passed over, and what comes after it is read', async () => {
   using given = opened()
   given.log.append('default', { n: 0 })
