@@ -181,7 +181,8 @@ function patchComplex(
 function keepsMore(current: JsonValue | undefined, value: JsonValue | undefined): boolean {
   if (!isJsonObject(current)) return false
   const given = Array.isArray(value) ? value[0] : value
-  if (!isAssigned(given) || given === '') return false
+  // Unlike these, an object without members unassigns nothing when it is merged.
+  if (given === undefined || given === null || given === '') return false
   const names = isJsonObject(given)
     ? Object.keys(given).map((name) => name.toLowerCase())
     : ['value']
