@@ -23,6 +23,7 @@ import {
   VERIFY_ATTEMPTS_MAX,
   VERIFY_PERIOD_S,
 } from './scim/limits.ts'
+import { secretNames } from './scim/redact.ts'
 import { buildRegistry, type Registry } from './scim/registry.ts'
 import { faultOf } from './scim/validate.ts'
 import { faultsOfView, viewsOf } from './scim/view.ts'
@@ -30,6 +31,7 @@ import type { ControlStore, Tenant } from './store/control.ts'
 import { lockDataDirectory, requireDataDirectory } from './store/data-directory.ts'
 import { openLmdbControl } from './store/lmdb-control.ts'
 import { lmdbTenants } from './store/lmdb-tenants.ts'
+import { openRequestLog } from './store/request-log.ts'
 
 /** A server that runs. */
 export interface Running {
@@ -61,6 +63,9 @@ const DELETED_LOOK_MS = 1_000
 
 /** Always there, and in no list. */
 const DEFAULT: Tenant = { name: DEFAULT_TENANT, created: 0 }
+
+/** How often the log of requests is looked through for what is too old. */
+const REQUESTS_PRUNE_MS = 60 * 60 * 1000
 
 /**
  * Starts a server: everything is checked before anything listens.
@@ -132,6 +137,13 @@ async function startLocked(
     const tenantOf = (name: string): Tenant | undefined =>
       name === DEFAULT_TENANT ? DEFAULT : control.tenant(name)
     const isThere = (name: string, created: number): boolean => tenantOf(name)?.created === created
+    const requests = openRequestLog(join(config.data, 'tenants'), {
+      now,
+      failed: (tenant, error) =>
+        log('error', 'the log of requests cannot be written', { tenant, error }),
+      recovered: (tenant) => log('info', 'the log of requests is written again', { tenant }),
+    })
+    await requests.prune()
     const seals = sealer(await control.key('cursor'), now)
     let isReady = false
     let baseUrl = config.baseUrl ?? ''
@@ -167,6 +179,9 @@ async function startLocked(
         return tenant !== undefined && tenant.isSuspended !== true
       },
       isReady: () => isReady,
+      requests,
+      isSecret: secretNames(registry.types),
+      isTenant: (name) => control.tenant(name) !== undefined,
     }
     const listener = await listen(createServer(wire, config.tls !== undefined), config, log, now)
     const { url } = listener
@@ -180,6 +195,7 @@ async function startLocked(
     const firstToken = await mintFirstToken(control, config, now())
     const closing = setInterval(() => tenants.closeOthers(isThere), DELETED_LOOK_MS)
     closing.unref()
+    const pruning = setInterval(() => void requests.prune(), REQUESTS_PRUNE_MS)
     isReady = true
     return {
       url,
@@ -191,6 +207,8 @@ async function startLocked(
         await stopped
         clearTimeout(timer)
         clearInterval(closing)
+        clearInterval(pruning)
+        await requests.close()
         await tenants.close()
         await control.close()
         unlock()

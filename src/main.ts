@@ -4,6 +4,9 @@ import { writeSync } from 'node:fs'
 import { clientCreate, clientList, clientRevoke, clientSecretAdd } from './cli/client.ts'
 import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.ts'
 import { doctor } from './cli/doctor.ts'
+import { get } from './cli/get.ts'
+import { requests } from './cli/requests.ts'
+import { search } from './cli/search.ts'
 import { serve } from './cli/serve.ts'
 import {
   tenantCreate,
@@ -34,6 +37,9 @@ const COMMANDS: readonly Command[] = [
   tenantResume,
   tenantDelete,
   doctor,
+  requests,
+  get,
+  search,
   versionCommand,
 ]
 

@@ -9,6 +9,7 @@ import { ID_LENGTH_MAX } from '../scim/limits.ts'
 import { reachesAnything, SCOPES, scopesIn } from '../scim/scope.ts'
 import { type Command, CommandError, type Options, recordsText, UsageError } from './command.ts'
 import { DATA_OPTION, JSON_OPTION, withControl } from './control.ts'
+import { readDuration } from './duration.ts'
 
 export const tokenCreate: Command = {
   name: 'token create',
@@ -77,7 +78,7 @@ function readWanted(options: Options, created: number): NewToken {
     throw new UsageError(`--user: expected an id of 1 to ${ID_LENGTH_MAX} characters`)
   if (typeof tenant !== 'string' || !TENANT_NAME.test(tenant))
     throw new UsageError(`--tenant ${tenant}: a name is 1 to 63 of a-z, 0-9 and -`)
-  const lifetime = typeof expires === 'string' ? readDuration(expires) : undefined
+  const lifetime = typeof expires === 'string' ? readDuration('expires', expires) : undefined
   return {
     name,
     tenant,
@@ -150,16 +151,6 @@ export const tokenRevoke: Command = {
       }
       terminal.err(`scimd: revoked ${prefix}\n`)
     }),
-}
-
-const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/** A duration such as 30m, 12h or 180d, in milliseconds. @throws UsageError */
-function readDuration(text: string): number {
-  const match = /^([1-9]\d{0,5})([mhd])$/.exec(text)
-  const unit = UNIT_MS[match?.[2] ?? '']
-  if (match && unit !== undefined) return Number(match[1]) * unit
-  throw new UsageError(`--expires ${text}: expected a number and m, h or d, such as 180d`)
 }
 
 export const timeText = (time: number | undefined): string | null =>

@@ -48,6 +48,12 @@ export function releaseBody(request: Request): void {
   takenBy.delete(request)
 }
 
+/** How many bytes the body of a request has, as far as that is known. */
+export function bodyBytesOf(request: Request): number | undefined {
+  const declared = request.headers.get('content-length')
+  return takenBy.get(request) ?? (declared === null ? undefined : Number(declared))
+}
+
 function requireMediaType(contentType: string | null): void {
   const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase()
   if (!mediaType || MEDIA_TYPES.includes(mediaType)) return

@@ -18,13 +18,19 @@ import type { Log } from '../log.ts'
 import type { Context, Service, TenantView } from '../operations/context.ts'
 import { requireActive, userNamed } from '../operations/subject.ts'
 import { ScimError } from '../scim/error.ts'
+import type { JsonValue } from '../scim/json.ts'
 import { type Projection, readProjection } from '../scim/projection.ts'
+import type { Names } from '../scim/redact.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { projectionInQuery } from '../scim/search-request.ts'
+import type { Rules, Tolerance } from '../scim/tolerance.ts'
+import type { JsonObject } from '../scim/value.ts'
+import type { RequestLog } from '../store/request-log.ts'
 import { Abandoned } from '../store/slices.ts'
 import type { Store } from '../store/store.ts'
-import { releaseBody } from './body.ts'
+import { bodyBytesOf, readBody, releaseBody } from './body.ts'
 import type { AddressOf } from './forwarded.ts'
+import { type Noted, recordOf } from './record.ts'
 import { errorReply } from './reply.ts'
 
 /** A tenant's store, which stays open until the lease and every share of it have ended. */
@@ -58,6 +64,11 @@ export interface Wire {
   /** Whether there is such a tenant, and it is not suspended. */
   isServed(tenant: string): boolean
   isReady(): boolean
+  /** Where each request of a tenant is noted, for its administrator. */
+  readonly requests: RequestLog
+  /** What speaks of a secret, in any tenant. */
+  readonly isSecret: Names
+  isTenant(name: string): boolean
 }
 
 /** What is asked: the request, and what has been read from its path, query and headers. */
@@ -67,6 +78,10 @@ export interface Ask {
   readonly query: URLSearchParams
   readonly context: Context
   header(name: string): string | undefined
+  /** The body as JSON. @throws ScimError see readBody */
+  body(): Promise<JsonValue>
+  /** Notes what became of the operations of a bulk request, which the status does not tell. */
+  noteResults(answer: JsonObject): void
   /** The type of this name as the tenant sees it. @throws ScimError 404 when it does not */
   typeNamed(name: string): ResourceType
   projection(type: ResourceType): Projection
@@ -141,32 +156,74 @@ async function exchange(
 ): Promise<Response> {
   const { request } = raw
   const requestId = crypto.randomUUID()
+  const verb = verbOf(request.method, handlers)
+  const noted: Noted = { requestId, time: wire.service.now(), begun: performance.now(), verb }
   let lease: Lease | undefined
+  let reply: Response
   try {
     const tenant = tenantOf(raw)
-    const verb = verbOf(request.method, handlers)
+    noted.tenant = tenant
     const entered =
       handlers.isPublic && verb === 'read' ? visitor(wire, raw, tenant) : enter(wire, raw, tenant)
     const entrant = entered instanceof Promise ? await entered : entered
+    noted.actor = entrant
     const { requests } = wire.limits
     if (requests) requireRate(requests, rateKeyOf(wire, entrant, raw), 'requests')
     // What exactly is asked for, the operations say; this is what can be said before the body.
     if (!handlers.isPublic && !mayAtAll(entrant, verb)) throw forbidden(entrant, { verb })
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
     if (!lease && !handlers.isPublic) throw unauthorized(true)
-    const named = lease ? known(wire, raw, entrant, tenant, lease, requestId) : entrant
+    const named = lease ? known(wire, raw, entrant, tenant, lease, noted) : entrant
     const actor = named instanceof Promise ? await named : named
     if (lease && actor.user !== undefined) {
       const isMeAlone = actor.scopes.size === 1 && actor.scopes.has('me')
       await requireActive(lease.store, actor.user, isMeAlone)
     }
-    return await handler(askOf(wire, raw, actor, tenant, lease, requestId))
+    reply = await handler(askOf(wire, raw, actor, tenant, lease, noted))
   } catch (error) {
-    return faultReply(wire, error, requestId)
+    noted.fault = error
+    reply = faultReply(wire, error, requestId)
   } finally {
     lease?.end()
-    releaseBody(request)
   }
+  note(wire, raw, noted, reply)
+  releaseBody(request)
+  return reply
+}
+
+/**
+ * Notes a request in its tenant's log. A tenant that is not there gets none: nobody makes
+ * directories by asking. Nor are requests noted that were refused for the rate of their address,
+ * which the refused sign-ins before them have told of: nobody pushes out others' records so.
+ */
+function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void {
+  const { tenant, actor } = noted
+  if (tenant === undefined || (!actor && reply.status === 429)) return
+  if (!actor && tenant !== DEFAULT_TENANT && !wire.isTenant(tenant)) return
+  noted.bodyBytes = bodyBytesOf(raw.request)
+  const names = { isSecret: wire.isSecret, sensitive: wire.viewOf(tenant).rules.sensitive }
+  wire.requests.append(tenant, recordOf(raw.request, addressOf(wire, raw), noted, reply, names))
+}
+
+/**
+ * Notes a request to a path that is none, as of an identity provider with a wrong base URL, if its
+ * credential is good: anybody else is nobody's concern. A JWT is good for a tenant, and such a path
+ * names none.
+ */
+export function noteStray(wire: Wire, raw: Raw, fault: ScimError): void {
+  const time = wire.service.now()
+  const token = tokenIn(raw.request.headers.get('authorization'))
+  const actor = token === undefined ? undefined : wire.check(token, DEFAULT_TENANT, time)
+  if (typeof actor !== 'object' || actor instanceof Promise) return
+  const { tenant } = actor
+  const requestId = crypto.randomUUID()
+  const begun = performance.now()
+  note(
+    wire,
+    raw,
+    { requestId, time, begun, verb: 'write', tenant, actor, fault },
+    errorReply(fault),
+  )
 }
 
 /** The same actor with the id of the user whom the credential names by something else. */
@@ -176,11 +233,11 @@ function known(
   actor: Actor,
   tenant: string,
   lease: Lease,
-  requestId: string,
+  noted: Noted,
 ): Actor | Promise<Actor> {
   const { alias } = actor
   if (!alias) return actor
-  const { context } = askOf(wire, raw, actor, tenant, lease, requestId)
+  const { context } = askOf(wire, raw, actor, tenant, lease, noted)
   return userNamed(context, alias).then((user) => ({ ...actor, user }))
 }
 
@@ -260,7 +317,7 @@ function askOf(
   actor: Actor,
   tenant: string,
   lease: Lease | undefined,
-  requestId: string,
+  noted: Noted,
 ): Ask {
   const { request, params } = raw
   const { url } = request
@@ -270,9 +327,19 @@ function askOf(
   const { service } = wire
   const id = params?.['id'] ?? ''
   const view = wire.viewOf(tenant)
+  const { requestId } = noted
+  let rules: Rules | undefined
   const context: Context = {
     ...service,
-    ...view,
+    registry: view.registry,
+    checks: view.checks,
+    strictChecks: view.strictChecks,
+    // Made for those who ask: reading one resource does not.
+    get rules() {
+      noted.needed ??= new Set<Tolerance>()
+      rules ??= { ...view.rules, needed: noted.needed }
+      return rules
+    },
     baseUrl,
     subject: `${tenant}/${actor.id}/${[...actor.scopes].join(' ')}`,
     user: actor.user,
@@ -301,6 +368,13 @@ function askOf(
     query,
     context,
     header: (name) => request.headers.get(name) ?? undefined,
+    async body() {
+      noted.body = await readBody(request)
+      return noted.body
+    },
+    noteResults(answer) {
+      noted.results = answer
+    },
     projection: (type) => readProjection(type, projectionInQuery(query)),
     typeNamed(name) {
       const type = view.registry.typeNamed(name)

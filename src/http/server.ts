@@ -24,8 +24,7 @@ import { projectionOfWrite, readProjection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { type SearchRequest, searchInBody, searchInQuery } from '../scim/search-request.ts'
 import { requireNothingSensitive } from '../scim/sensitive.ts'
-import { readBody } from './body.ts'
-import { type Ask, type Handlers, route, type Wire } from './exchange.ts'
+import { type Ask, type Handlers, noteStray, route, type Wire } from './exchange.ts'
 import { oauthRoutes } from './oauth.ts'
 import {
   changedReply,
@@ -54,11 +53,15 @@ export function createServer(wire: Wire, isTls: boolean) {
     normalize: false,
     cookie: {},
   })
-    .onError(({ code, request }) => {
+    .onError(({ code, request, server }) => {
       if (!/^https?:/.test(request.url)) {
         return errorReply(ScimError.status(400, 'Host: found no valid host'))
       }
-      if (code === 'NOT_FOUND') return errorReply(notThere(request))
+      if (code === 'NOT_FOUND') {
+        const fault = notThere(request)
+        noteStray(wire, { request, params: undefined, server }, fault)
+        return errorReply(fault)
+      }
       return errorReply(ScimError.status(400, 'the request could not be read'))
     })
     .get('/health', () => new Response('ok\n'))
@@ -97,7 +100,7 @@ const collection = (name: string): Handlers => ({
   POST: async (ask) => {
     const type = ask.typeNamed(name)
     const projection = ask.projection(type)
-    const body = await readBody(ask.request)
+    const body = await ask.body()
     const created = await create(ask.context, type, body)
     return resourceReply(
       ask.context,
@@ -113,7 +116,7 @@ const dotSearch = (name?: string): Handlers => ({
   needs: 'read',
   POST: async (ask) => {
     const type = name === undefined ? undefined : ask.typeNamed(name)
-    return searchReply(ask, type, searchInBody(await readBody(ask.request)))
+    return searchReply(ask, type, searchInBody(await ask.body()))
   },
 })
 
@@ -162,14 +165,14 @@ const resource = (name: string): Handlers => ({
   PUT: async (ask) => {
     const type = ask.typeNamed(name)
     const projection = ask.projection(type)
-    const body = await readBody(ask.request)
+    const body = await ask.body()
     const replaced = await replace(ask.context, type, ask.id, body, ask.header('if-match'))
     return resourceReply(ask.context, replaced, projectionOfWrite(type, projection, 'PUT', body))
   },
   PATCH: async (ask) => {
     const type = ask.typeNamed(name)
     const projection = ask.projection(type)
-    const body = await readBody(ask.request)
+    const body = await ask.body()
     const patched = await patch(ask.context, type, ask.id, body, ask.header('if-match'))
     // A type with links may be very long, and its clients do not read the answer (Entra ID, Okta).
     if (type.links.length > 0 && projection.isDefault) return changedReply(patched)
@@ -207,13 +210,17 @@ const verifyPassword = (name: string): Handlers => ({
   needs: 'verify',
   POST: async (ask) => {
     const type = ask.typeNamed(name)
-    return documentReply(await verify(ask.context, type, ask.id, await readBody(ask.request)))
+    return documentReply(await verify(ask.context, type, ask.id, await ask.body()))
   },
 })
 
 /** RFC 7644 section 3.7. */
 const bulkRequests: Handlers = {
-  POST: async (ask) => documentReply(await bulk(ask.context, await readBody(ask.request))),
+  POST: async (ask) => {
+    const answer = await bulk(ask.context, await ask.body())
+    ask.noteResults(answer)
+    return documentReply(answer)
+  },
 }
 
 /** RFC 7644 section 4: GET alone, without credential, without paging, and no filter. */

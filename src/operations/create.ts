@@ -3,13 +3,12 @@
 import type { JsonValue } from '../scim/json.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { arrange, type Draft, draftSteps } from '../scim/resource.ts'
-import { requireValid } from '../scim/validate.ts'
 import { isJsonObject } from '../scim/value.ts'
 import { inSlices } from '../store/slices.ts'
 import type { Change, Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
 import type { Context } from './context.ts'
-import { decision, mentionsOf } from './decide.ts'
+import { decision, mentionsOf, requireAllowed } from './decide.ts'
 import { withHashedPassword } from './password.ts'
 
 /** Creates a resource from a request body and returns it as it is stored. */
@@ -26,11 +25,11 @@ export async function createChange(
   body: JsonValue,
   id: string,
 ): Promise<Change> {
-  const { store, checks } = context
+  const { rules } = context
   context.requireAccess('write', type)
-  const draft = await inSlices(draftSteps(type, body, store.rules), context)
+  const draft = await inSlices(draftSteps(type, body, rules), context)
   const complete = withDefaults(type, draft)
-  requireValid(checks, type, complete)
+  requireAllowed(context, type, complete)
   const document = await withHashedPassword(context, type, complete)
 
   const edits = [...draft.links].map(([link, ids]) => ({ link, op: 'add', ids }) as const)
@@ -39,7 +38,7 @@ export async function createChange(
     type,
     id,
     mentions: mentionsOf(edits),
-    decide: () => decision(document, edits, store.rules),
+    decide: () => decision(document, edits, rules),
   }
 }
 

@@ -8,10 +8,11 @@ import { requireMatch } from '../scim/etag.ts'
 import type { LinkEdit } from '../scim/link.ts'
 import type { Link, ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
-import type { Rules } from '../scim/tolerance.ts'
+import { type Rules, tolerated } from '../scim/tolerance.ts'
+import { isValid, requireValid } from '../scim/validate.ts'
 import { isJsonObject, sameValue } from '../scim/value.ts'
 import type { Decision } from '../store/store.ts'
-import { notFound } from './context.ts'
+import { type Context, notFound } from './context.ts'
 
 /** What a change of a resource begins with: it is there, and it is as the client has seen it. */
 export function requireCurrent<T extends { readonly version: number }>(
@@ -23,6 +24,23 @@ export function requireCurrent<T extends { readonly version: number }>(
   if (!current) throw notFound(type, id)
   requireMatch(current.version, ifMatch)
   return current
+}
+
+/**
+ * Refuses what the schemas do not allow, and notes when freeFormats alone lets a document pass; of
+ * a change, only when what was there before would have passed without.
+ *
+ * @throws ScimError invalidValue
+ */
+export function requireAllowed(
+  { checks, strictChecks, rules }: Pick<Context, 'checks' | 'strictChecks' | 'rules'>,
+  type: ResourceType,
+  document: Document,
+  before?: Document,
+): void {
+  requireValid(checks, type, document)
+  if (checks === strictChecks || isValid(strictChecks, type, document)) return
+  if (!before || isValid(strictChecks, type, before)) tolerated(rules, 'freeFormats')
 }
 
 /**

@@ -5,12 +5,11 @@ import { applyPatch } from '../scim/patch/apply.ts'
 import { linkIdsOf } from '../scim/patch/links.ts'
 import { patchSteps } from '../scim/patch/read.ts'
 import type { ResourceType } from '../scim/registry.ts'
-import { requireValid } from '../scim/validate.ts'
 import { inSlices } from '../store/slices.ts'
 import type { Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
 import type { Context } from './context.ts'
-import { decision, requireCurrent, requireImmutable } from './decide.ts'
+import { decision, requireAllowed, requireCurrent, requireImmutable } from './decide.ts'
 import { withHashedPasswords } from './password.ts'
 
 /** Applies all operations of a request body or none, and returns the resource as it is stored. */
@@ -21,9 +20,8 @@ export async function patch(
   body: JsonValue,
   ifMatch: string | undefined,
 ): Promise<Stored> {
-  const { store, checks } = context
+  const { store, rules } = context
   context.requireAccess('write', type, id)
-  const { rules } = store
   const read = await inSlices(patchSteps(type, body, rules), context)
   const mentions = linkIdsOf(read)
   // Before any password is hashed; the decision asks again, on the state that it changes.
@@ -39,7 +37,7 @@ export async function patch(
       const current = requireCurrent(type, id, found, ifMatch)
       const { document, links } = applyPatch(type, current.document, assignments, rules)
       requireImmutable(type, current.document, document)
-      requireValid(checks, type, document)
+      requireAllowed(context, type, document, current.document)
       return decision(document, links, rules)
     },
   })

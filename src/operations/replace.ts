@@ -12,13 +12,12 @@ import {
   withConcealed,
 } from '../scim/resource.ts'
 import type { Attribute } from '../scim/schema.ts'
-import { requireValid } from '../scim/validate.ts'
 import { isJsonObject, type JsonObject } from '../scim/value.ts'
 import { inSlices } from '../store/slices.ts'
 import type { Stored } from '../store/store.ts'
 import { commitOne } from './commit.ts'
 import type { Context } from './context.ts'
-import { decision, mentionsOf, requireCurrent, requireImmutable } from './decide.ts'
+import { decision, mentionsOf, requireAllowed, requireCurrent, requireImmutable } from './decide.ts'
 import { withHashedPassword } from './password.ts'
 
 /** Replaces a resource by a request body and returns it as it is stored. */
@@ -29,12 +28,12 @@ export async function replace(
   body: JsonValue,
   ifMatch: string | undefined,
 ): Promise<Stored> {
-  const { store, checks } = context
+  const { store, rules } = context
   context.requireAccess('write', type, id)
-  const draft = await inSlices(draftSteps(type, body, store.rules), context)
+  const draft = await inSlices(draftSteps(type, body, rules), context)
   const known = requireCurrent(type, id, await store.read(type, id), ifMatch)
   // Checked before the transaction too, so that no password is hashed for a body that is refused.
-  requireValid(checks, type, withKept(type, draft, documentOf(known.text, known.hidden)))
+  requireAllowed(context, type, withKept(type, draft, documentOf(known.text, known.hidden)))
   const document = await withHashedPassword(context, type, draft.document)
   const edits = type.links.map(
     (link) => ({ link, op: 'replace', ids: draft.links.get(link) ?? [] }) as const,
@@ -49,8 +48,8 @@ export async function replace(
       const current = requireCurrent(type, id, found, ifMatch)
       const next = withKept(type, { ...draft, document }, current.document)
       requireImmutable(type, current.document, next)
-      requireValid(checks, type, next)
-      return decision(next, edits, store.rules)
+      requireAllowed(context, type, next)
+      return decision(next, edits, rules)
     },
   })
 }

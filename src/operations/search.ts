@@ -161,8 +161,8 @@ export function queryOf(
   parsed: Filter | undefined,
   unknown: 'refuse' | 'absent',
 ) {
-  const { booleanStrings } = context.store.rules.tolerances
-  const typed = parsed && resolveFilter(parsed, type.resolve, { booleanStrings, unknown })
+  const { rules } = context
+  const typed = parsed && resolveFilter(parsed, type.resolve, { rules, unknown })
   const { plan, exact } = planFilter(type, typed)
   const matches = exact || !typed ? undefined : matcher(context, typed)
   return { type, plan, matches, signal: context.signal, typed }

@@ -117,5 +117,18 @@ export const ASSERTIONS_KEPT_MAX = 100_000
 export const FORM_BYTES_MAX = 64 * KIB
 /** Secrets of one client at the same time, for their rotation. */
 export const CLIENT_SECRETS_MAX = 10
+/** How long the log of requests keeps a record, and how much it keeps of each tenant. */
+export const REQUESTS_AGE_MAX_MS = 14 * 24 * 60 * 60 * 1000
+export const REQUESTS_BYTES_MAX = 256 * MIB
+/** One file of the log of requests: what is removed at once when there is too much. */
+export const REQUESTS_SEGMENT_BYTES_MAX = 8 * MIB
+export const REQUESTS_SEGMENT_AGE_MAX_MS = 24 * 60 * 60 * 1000
+/** Records of all tenants that wait to be written; those beyond are dropped, and counted. */
+export const REQUESTS_WAITING_BYTES_MAX = 4 * MIB
+/** How long a record waits for others to be written with it, and with how many of them. */
+export const REQUESTS_BATCH_MS = 200
+export const REQUESTS_BATCH_BYTES = 64 * KIB
+/** Characters (UTF-16 units) that the log of requests keeps of a body, and of an address. */
+export const REQUESTS_BODY_LENGTH_MAX = 8 * KIB
 /** How long a slice of long work may hold the event loop. */
 export const SLICE_MS = 4

@@ -6,7 +6,7 @@ import { ID_LENGTH_MAX } from './limits.ts'
 import type { Link, ResourceType } from './registry.ts'
 import type { Attribute, Schema } from './schema.ts'
 import { finished, type Steps } from './steps.ts'
-import type { Rules } from './tolerance.ts'
+import { type Rules, tolerated } from './tolerance.ts'
 import {
   elementsOf,
   idInReference,
@@ -84,7 +84,7 @@ export function* draftSteps(type: ResourceType, body: JsonValue, rules: Rules): 
 
 /** Whether a value is what a template leaves where it has none. */
 export const isLeftEmpty = (raw: JsonValue, rules: Rules): boolean =>
-  raw === '' && rules.tolerances.emptyStrings
+  raw === '' && tolerated(rules, 'emptyStrings')
 
 /**
  * Refuses a value for an attribute that the tenant does not have, rather than drop it as one that
@@ -119,7 +119,7 @@ function readExtension(
 ): void {
   const found = type.extensions.find(({ schema }) => schema.id.toLowerCase() === name.toLowerCase())
   if (!found) {
-    if (rules.tolerances.unknownAttributes) return
+    if (tolerated(rules, 'unknownAttributes')) return
     throw ScimError.of('invalidSyntax', `${name}: no schema of ${type.name} defines this attribute`)
   }
   const value = readExtensionObject(found.schema, raw, rules)
@@ -140,7 +140,7 @@ export function readExtensionObject(
   for (const [name, rawValue] of Object.entries(raw)) {
     const attribute = schema.byName.get(name.toLowerCase())
     if (!attribute) {
-      if (rules.tolerances.unknownAttributes) continue
+      if (tolerated(rules, 'unknownAttributes')) continue
       throw ScimError.of(
         'invalidSyntax',
         `${schema.id}:${name}: the schema defines no such attribute`,
@@ -160,7 +160,7 @@ function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
   const missing =
     named === undefined || named === null || (Array.isArray(named) && named.length === 0)
   if (missing) {
-    if (rules.tolerances.missingSchemas) return
+    if (tolerated(rules, 'missingSchemas')) return
     throw ScimError.of('invalidSyntax', `schemas: found nothing, expected ["${type.schema.id}"]`)
   }
   if (!Array.isArray(named)) {
@@ -171,7 +171,7 @@ function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
   for (const uri of named) {
     const lower = typeof uri === 'string' ? uri.toLowerCase() : undefined
     if (lower === type.schema.id.toLowerCase()) hasBase = true
-    else if ((lower === undefined || !known.has(lower)) && !rules.tolerances.unknownSchemas) {
+    else if ((lower === undefined || !known.has(lower)) && !tolerated(rules, 'unknownSchemas')) {
       throw ScimError.of('invalidSyntax', `schemas: ${shown(uri)} is no schema of ${type.name}`)
     }
   }
@@ -204,7 +204,7 @@ export function* linkIdSteps(
 const LINKS_PER_STEP = 1000
 
 function readLinkId(element: JsonValue, list: string, index: number, rules: Rules): string {
-  if (!isJsonObject(element) && !rules.tolerances.stringForComplex) {
+  if (!isJsonObject(element) && !tolerated(rules, 'stringForComplex')) {
     const at = `${list}[${index}]`
     throw ScimError.of('invalidValue', `${at}: found ${shown(element)}, expected an object`)
   }

@@ -15,15 +15,13 @@ import type { Rules } from './tolerance.ts'
 export function requireNothingSensitive(
   types: readonly ResourceType[],
   filter: string | undefined,
-  { sensitive, tolerances }: Rules,
+  rules: Rules,
 ): void {
+  const { sensitive } = rules
   if (sensitive.length === 0 || filter === undefined) return
   const parsed = parseFilter(filter)
-  const { booleanStrings } = tolerances
   for (const type of types) {
-    const named = pathsIn(
-      resolveFilter(parsed, type.resolve, { booleanStrings, unknown: 'absent' }),
-    )
+    const named = pathsIn(resolveFilter(parsed, type.resolve, { rules, unknown: 'absent' }))
     for (const text of sensitive) {
       const kept = type.resolve(text)
       const found = named.find((path) => kept?.kind === 'attribute' && isWithin(path, kept))

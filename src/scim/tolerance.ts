@@ -142,6 +142,18 @@ export interface Rules {
   readonly uniqueNames: boolean
   /** Paths that the filter of a GET may not name, as the query would stand in logs of addresses. */
   readonly sensitive: readonly string[]
+  /** Where the tolerances that a request needs are noted, for the log of requests. */
+  readonly needed?: Set<Tolerance> | undefined
+}
+
+/**
+ * Whether a departure is understood. Asked at the one place where strict code would refuse, and
+ * only when it would: the request is noted to have needed it.
+ */
+export function tolerated({ tolerances, needed }: Rules, name: Tolerance): boolean {
+  if (!tolerances[name]) return false
+  needed?.add(name)
+  return true
 }
 
 /** Whether all switches stand as the interop profile has them, whatever the mode is called. */

@@ -66,6 +66,10 @@ export function requireValid(checks: Checks, type: ResourceType, document: Docum
   if (fault !== undefined) throw ScimError.of('invalidValue', fault)
 }
 
+/** Whether types, lengths and forms of a document's values are as the checks want them. */
+export const isValid = (checks: Checks, type: ResourceType, document: Document): boolean =>
+  checks.get(type)?.Check(document) === true
+
 /** What is wrong with a document, or undefined. The slow path runs only when something is. */
 export function faultOf(
   checks: Checks,

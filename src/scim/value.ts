@@ -6,7 +6,7 @@ import { ScimError } from './error.ts'
 import type { JsonValue } from './json.ts'
 import { VALUES_COUNT_MAX } from './limits.ts'
 import type { Attribute } from './schema.ts'
-import type { Rules } from './tolerance.ts'
+import { type Rules, tolerated } from './tolerance.ts'
 
 export type JsonObject = { [name: string]: JsonValue }
 
@@ -104,8 +104,8 @@ export function elementsOf(
 ): readonly JsonValue[] {
   if (Array.isArray(raw)) return raw
   if (raw === null) return []
-  if (rules.tolerances.emptyStrings && raw === '') return []
-  if (attribute.type === 'complex' && isJsonObject(raw) && rules.tolerances.objectForList)
+  if (raw === '' && tolerated(rules, 'emptyStrings')) return []
+  if (attribute.type === 'complex' && isJsonObject(raw) && tolerated(rules, 'objectForList'))
     return [raw]
   throw wrong(at, raw, 'a list, as the attribute is multi-valued', attribute)
 }
@@ -114,9 +114,9 @@ export function elementsOf(
 function unwrapped(attribute: Attribute, raw: JsonValue, at: string, rules: Rules): JsonValue {
   if (!Array.isArray(raw)) return raw
   const [only] = raw
-  if (rules.tolerances.listForSingular && raw.length === 1 && isJsonObject(only)) {
-    if (attribute.type === 'complex') return only
-    if (Object.hasOwn(only, 'value')) return only['value'] ?? null
+  if (raw.length === 1 && isJsonObject(only)) {
+    const held = attribute.type === 'complex' ? only : only['value']
+    if (held !== undefined && tolerated(rules, 'listForSingular')) return held
   }
   throw wrong(at, raw, `one ${attribute.type} value, as the attribute is single-valued`, attribute)
 }
@@ -129,7 +129,7 @@ export function readSingle(
   rules: Rules,
 ): JsonValue | undefined {
   if (raw === null) return undefined
-  if (raw === '' && rules.tolerances.emptyStrings) return undefined
+  if (raw === '' && tolerated(rules, 'emptyStrings')) return undefined
   if (attribute.type === 'complex') return readComplex(attribute, raw, at, rules)
   // Here and not in the check of the resource, which an empty object would pass as unassigned.
   if (typeof raw === 'object') throw wrong(at, raw, `one ${attribute.type} value`, attribute)
@@ -147,7 +147,7 @@ function readComplex(
   for (const [name, rawSub] of Object.entries(given)) {
     const sub = attribute.subs.get(name.toLowerCase())
     if (!sub) {
-      if (rules.tolerances.unknownAttributes) continue
+      if (tolerated(rules, 'unknownAttributes')) continue
       throw ScimError.of('invalidSyntax', `${at}.${name}: no schema defines this sub-attribute`)
     }
     if (sub.mutability === 'readOnly') continue
@@ -190,7 +190,7 @@ function objectFor(attribute: Attribute, raw: JsonValue, at: string, rules: Rule
   const value = attribute.subs.get('value')
   // For a list, only elements that are references: "emails": ["a@b"] is a mistake to be told.
   const mayBeString = value && (!attribute.multiValued || attribute.subs.has('$ref'))
-  if (typeof raw === 'string' && mayBeString && rules.tolerances.stringForComplex)
+  if (typeof raw === 'string' && mayBeString && tolerated(rules, 'stringForComplex'))
     return { value: raw }
   throw wrong(at, raw, 'an object, as the attribute is complex', attribute)
 }
@@ -213,13 +213,13 @@ const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
 /** Booleans and numbers that came as strings. Everything else is as it was sent. */
 export function coerced(attribute: Attribute, raw: JsonValue, rules: Rules): JsonValue {
   if (typeof raw !== 'string') return raw
-  const { booleanStrings, numericStrings } = rules.tolerances
-  if (attribute.type === 'boolean' && booleanStrings) {
+  if (attribute.type === 'boolean') {
     const lower = raw.toLowerCase()
-    return lower === 'true' ? true : lower === 'false' ? false : raw
+    const isBoolean = lower === 'true' || lower === 'false'
+    return isBoolean && tolerated(rules, 'booleanStrings') ? lower === 'true' : raw
   }
   const numeric = attribute.type === 'integer' || attribute.type === 'decimal'
-  return numeric && numericStrings && NUMBER.test(raw) ? Number(raw) : raw
+  return numeric && NUMBER.test(raw) && tolerated(rules, 'numericStrings') ? Number(raw) : raw
 }
 
 /**

@@ -41,6 +41,8 @@ export interface SchemaFiles {
 export interface View {
   readonly registry: Registry
   readonly checks: Checks
+  /** The same with the forms that `freeFormats` does not ask for. */
+  readonly strictChecks: Checks
 }
 
 type Settings = ViewSettings & Rules
@@ -52,6 +54,7 @@ type Settings = ViewSettings & Rules
  */
 export function viewsOf(files: SchemaFiles, whole: Registry): (settings: Settings) => View {
   const registries = new Map<string, Registry>()
+  const stricts = new Map<string, Checks>()
   const views = new Map<string, View>()
 
   return function viewOf(settings) {
@@ -62,9 +65,12 @@ export function viewsOf(files: SchemaFiles, whole: Registry): (settings: Setting
     const registry = registries.get(name) ?? (isWhole ? whole : narrowed(files, whole, settings))
     registries.set(name, registry)
     const key = `${tolerances.freeFormats} ${name}`
+    const strictChecks = stricts.get(name) ?? compileChecks(registry.types, true)
+    stricts.set(name, strictChecks)
     const view = views.get(key) ?? {
       registry,
-      checks: compileChecks(registry.types, !tolerances.freeFormats),
+      checks: tolerances.freeFormats ? compileChecks(registry.types) : strictChecks,
+      strictChecks,
     }
     views.set(key, view)
     return view

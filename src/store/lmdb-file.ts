@@ -29,7 +29,7 @@ const DATA_VERSION = 2
  *
  * @throws StoreFileError when the file is no LMDB file, or shorter than it says that it is
  */
-export function openEnvironment(path: string): Environment {
+export function openEnvironment(path: string, isReadOnly = false): Environment {
   if (existsSync(path)) requireIntact(path)
   const environment = open<Buffer, Buffer>({
     path,
@@ -40,6 +40,7 @@ export function openEnvironment(path: string): Environment {
     mapSize: MAP_BYTES_INITIAL,
     encoding: 'binary',
     keyEncoding: 'binary',
+    readOnly: isReadOnly,
   })
   for (const file of [path, `${path}-lock`]) if (existsSync(file)) chmodSync(file, 0o600)
   return environment

@@ -38,14 +38,27 @@ export interface ReindexWatch {
  */
 const SCHEMA = '$schema'
 
+/** Whether nothing would be indexed anew: the file is as these schemas want it. */
+export function isIndexed(file: TenantFile): boolean {
+  const written = readSignatures(file)
+  return [...file.types.values()].every((type) =>
+    sameSignatures(written[type.type.name] ?? {}, signaturesOf(type)),
+  )
+}
+
+function signaturesOf({ type, indexes }: TypeFile): Record<string, string> {
+  const signatures: Record<string, string> = { [SCHEMA]: schemaSignature(type) }
+  for (const { path } of indexes) signatures[path.text] = signatureOf(path)
+  return signatures
+}
+
 /**
  * Builds what is missing and clears what is no longer declared. Does nothing when nothing changed.
  */
 export async function reindex(file: TenantFile, watch: ReindexWatch = {}): Promise<void> {
   const written = readSignatures(file)
   for (const type of file.types.values()) {
-    const wanted: Record<string, string> = { [SCHEMA]: schemaSignature(type.type) }
-    for (const { path } of type.indexes) wanted[path.text] = signatureOf(path)
+    const wanted = signaturesOf(type)
     const known = written[type.type.name] ?? {}
     if (sameSignatures(known, wanted)) continue
     // First: should this end in between, no index is taken for a good one by whatever schemas.

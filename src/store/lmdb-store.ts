@@ -10,9 +10,17 @@ import { readChunk, readJournal } from './lmdb-journal.ts'
 import { commitLarge } from './lmdb-large.ts'
 import { TooManyLinks } from './lmdb-link-diff.ts'
 import { headerOf, isLinked, linked, ownersOf, sweepAll } from './lmdb-links.ts'
-import { type ReindexWatch, reindex } from './lmdb-reindex.ts'
+import { isIndexed, type ReindexWatch, reindex } from './lmdb-reindex.ts'
 import { recordOf, search } from './lmdb-search.ts'
-import { openTenantFile, placeOf, recordAt, type TenantFile, typeFileOf } from './lmdb-tenant.ts'
+import {
+  openTenantFile,
+  openTenantReader,
+  placeOf,
+  recordAt,
+  stale,
+  type TenantFile,
+  typeFileOf,
+} from './lmdb-tenant.ts'
 import { applyChanges } from './lmdb-write.ts'
 import type { Change, Client, Committed, Origin, Store } from './store.ts'
 
@@ -46,6 +54,51 @@ export async function openLmdbStore(
   return storeOver(file)
 }
 
+/** What is read, beside a server or within it. */
+export interface LmdbReader extends Omit<Store, 'commit'> {
+  close(): Promise<void>
+}
+
+/**
+ * Opens a tenant's store to read it and nothing else, beside a server that writes to it.
+ *
+ * @throws StoreFileError when the file is damaged or of another format, or when a server with these
+ *   schemas would first bring its indexes in line
+ */
+export async function openLmdbReader(
+  path: string,
+  name: string,
+  registry: Registry,
+  rules: Rules,
+): Promise<LmdbReader> {
+  const file = openTenantReader(path, name, registry, rules)
+  const close = () => file.environment.close()
+  if (isIndexed(file)) return { ...readsOf(file), close }
+  await close()
+  throw stale(path)
+}
+
+const readsOf = (file: TenantFile): Omit<Store, 'commit'> => ({
+  async read(type, id) {
+    const place = placeOf(file, id)
+    return place?.file === typeFileOf(file, type) ? recordAt(place) : undefined
+  },
+  async find(id) {
+    const place = placeOf(file, id)
+    return place && headerOf(file, { type: place.file.number, handle: place.handle })
+  },
+  search: (query) => search(file, query),
+  at: (type, { handle }) => recordOf(typeFileOf(file, type), handle),
+  linked: (owner, link) => linked(file, owner, link),
+  isLinked: async (owner, link, id) => isLinked(file, owner, link, id),
+  async owners(member, link) {
+    const { number } = typeFileOf(file, member.type)
+    return ownersOf(file, link, { type: number, handle: member.handle })
+  },
+  journal: async (after, countMax) => readJournal(file, after, countMax),
+  journalChunk: async (sequence, link, chunk) => readChunk(file, sequence, link, chunk),
+})
+
 function storeOver(file: TenantFile): LmdbStore {
   /** Resources that a large change is working on; other changes of them wait. */
   const held = new Map<string, Promise<unknown>>()
@@ -54,27 +107,9 @@ function storeOver(file: TenantFile): LmdbStore {
   sweep()
 
   return {
+    ...readsOf(file),
     file,
-    rules: file.rules,
-    async read(type, id) {
-      const place = placeOf(file, id)
-      return place?.file === typeFileOf(file, type) ? recordAt(place) : undefined
-    },
-    async find(id) {
-      const place = placeOf(file, id)
-      return place && headerOf(file, { type: place.file.number, handle: place.handle })
-    },
-    search: (query) => search(file, query),
-    at: (type, { handle }) => recordOf(typeFileOf(file, type), handle),
     commit,
-    linked: (owner, link) => linked(file, owner, link),
-    isLinked: async (owner, link, id) => isLinked(file, owner, link, id),
-    async owners(member, link) {
-      const { number } = typeFileOf(file, member.type)
-      return ownersOf(file, link, { type: number, handle: member.handle })
-    },
-    journal: async (after, countMax) => readJournal(file, after, countMax),
-    journalChunk: async (sequence, link, chunk) => readChunk(file, sequence, link, chunk),
     async swept() {
       for (let last: Promise<void> | undefined; last !== sweeping; ) {
         last = sweeping

@@ -107,51 +107,108 @@ export function openTenantFile(
     const meta = openBytes(environment, 'meta')
     upgrade(environment, meta, path, upgrades, format)
     const numbers = numberTypes(environment, meta, registry)
-    const types = new Map<string, TypeFile>()
-    const typeByNumber: (TypeFile | undefined)[] = []
-    for (const type of registry.types) {
-      const number = numbers[type.name] as number
-      const file: TypeFile = {
-        type,
-        number,
-        records: openByHandle(environment, `records/${type.name}`),
-        indexes: type.indexed.map((indexed) => ({
-          path: indexed,
-          entries: openBytes(environment, `index/${type.name}/${indexed.text}`),
-        })),
-      }
-      types.set(type.name, file)
-      typeByNumber[number] = file
-    }
-    const links = registry.types
-      .flatMap((type) => type.links)
-      .map((link) => ({
-        link,
-        forward: openBytes(environment, `links/${link.name}`),
-        reverse: openBytes(environment, `owners/${link.name}`),
-      }))
-    return {
-      name,
-      path,
-      environment,
-      transact: transactor(environment),
-      rules,
-      epoch: String(meta.getBinary(META.epoch)),
-      meta,
-      ids: openBytes(environment, 'ids'),
-      tombstones: openByHandle(environment, 'tombstones'),
-      journal: openBytes(environment, 'journal'),
-      chunks: openBytes(environment, 'journal/links'),
-      sweeps: openBytes(environment, 'sweeps'),
-      building: new Set(),
-      departures: new Set(),
-      types,
-      typeByNumber,
-      links: new Map(links.map((file) => [file.link.name, file])),
-    }
+    return filesOf({ environment, meta, numbers, path, name, registry, rules })
   } catch (error) {
     void environment.close()
     throw error
+  }
+}
+
+/**
+ * Opens a tenant's file to read it beside a server, or whatever else writes to it. Nothing is
+ * written: a file that the server would first bring up to date is refused.
+ *
+ * @throws StoreFileError when the file is damaged or of another format, or when the schemas name
+ *   what is not in it yet
+ */
+export function openTenantReader(
+  path: string,
+  name: string,
+  registry: Registry,
+  rules: Rules,
+): TenantFile {
+  const environment = openEnvironment(path, true)
+  try {
+    const meta = openBytes(environment, 'meta')
+    const written = String(meta?.getBinary(META.format))
+    if (written !== String(TENANT_FORMAT)) {
+      throw new StoreFileError(
+        `${path} has format ${written}, and this scimd reads ${TENANT_FORMAT}; ` +
+          'use the scimd that serves it, or start this one once with scimd serve',
+      )
+    }
+    const types = meta.getBinary(META.types)
+    const numbers: Record<string, number> = types ? JSON.parse(String(types)) : {}
+    if (registry.types.some((type) => numbers[type.name] === undefined)) throw stale(path)
+    const file = filesOf({ environment, meta, numbers, path, name, registry, rules })
+    // LMDB makes no database for a reader.
+    const databases = [
+      ...[...file.types.values()].flatMap(({ records, indexes }) => [
+        records,
+        ...indexes.map(({ entries }) => entries),
+      ]),
+      ...[...file.links.values()].flatMap(({ forward, reverse }) => [forward, reverse]),
+    ]
+    if (databases.some((database) => database === undefined)) throw stale(path)
+    return file
+  } catch (error) {
+    void environment.close()
+    throw error
+  }
+}
+
+/** The schemas are not those that the file was last served with. */
+export const stale = (path: string): StoreFileError =>
+  new StoreFileError(
+    `the indexes of ${path} are of other schemas or settings than those given; ` +
+      'name those that the server has, with --schemas and --config, or start it with these',
+  )
+
+interface Opened extends Pick<TenantFile, 'environment' | 'meta' | 'path' | 'name' | 'rules'> {
+  readonly numbers: Record<string, number>
+  readonly registry: Registry
+}
+
+/** Every database of an open environment. */
+function filesOf({ numbers, registry, ...opened }: Opened): TenantFile {
+  const { environment, meta } = opened
+  const types = new Map<string, TypeFile>()
+  const typeByNumber: (TypeFile | undefined)[] = []
+  for (const type of registry.types) {
+    const number = numbers[type.name] as number
+    const file: TypeFile = {
+      type,
+      number,
+      records: openByHandle(environment, `records/${type.name}`),
+      indexes: type.indexed.map((indexed) => ({
+        path: indexed,
+        entries: openBytes(environment, `index/${type.name}/${indexed.text}`),
+      })),
+    }
+    types.set(type.name, file)
+    typeByNumber[number] = file
+  }
+  const links = registry.types
+    .flatMap((type) => type.links)
+    .map((link) => ({
+      link,
+      forward: openBytes(environment, `links/${link.name}`),
+      reverse: openBytes(environment, `owners/${link.name}`),
+    }))
+  return {
+    ...opened,
+    transact: transactor(environment),
+    epoch: String(meta.getBinary(META.epoch)),
+    ids: openBytes(environment, 'ids'),
+    tombstones: openByHandle(environment, 'tombstones'),
+    journal: openBytes(environment, 'journal'),
+    chunks: openBytes(environment, 'journal/links'),
+    sweeps: openBytes(environment, 'sweeps'),
+    building: new Set(),
+    departures: new Set(),
+    types,
+    typeByNumber,
+    links: new Map(links.map((file) => [file.link.name, file])),
   }
 }
 

@@ -10,7 +10,6 @@ import type { LinkEdit } from '../scim/link.ts'
 import type { Link, ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
 import type { Position, Sort } from '../scim/sort.ts'
-import type { Rules } from '../scim/tolerance.ts'
 
 /** What is known of a resource without reading its document. */
 export interface Header {
@@ -170,7 +169,6 @@ export interface LinkChange {
 }
 
 export interface Store {
-  readonly rules: Rules
   read(type: ResourceType, id: string): Promise<Stored | undefined>
   /** Finds a resource of any type by its id. */
   find(id: string): Promise<Header | undefined>

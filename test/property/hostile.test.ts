@@ -21,6 +21,7 @@ import { buildRegistry } from '../../src/scim/registry.ts'
 import { SchemaFaults } from '../../src/scim/schema.ts'
 import { searchInBody, searchInQuery } from '../../src/scim/search-request.ts'
 import { readSort } from '../../src/scim/sort.ts'
+import { DEFAULT_RULES } from '../../src/scim/tolerance.ts'
 import { compileChecks } from '../../src/scim/validate.ts'
 import type { JsonObject } from '../../src/scim/value.ts'
 import { SEED } from '../cases.ts'
@@ -121,7 +122,9 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
     )
     const isRead = (text: string, { type, held }: { type: typeof USERS; held: JsonObject }) => {
       const resolved = readOr(() => {
-        const options = { booleanStrings: text.length % 2 === 0, unknown: 'refuse' } as const
+        const booleanStrings = text.length % 2 === 0
+        const tolerances = { ...DEFAULT_RULES.tolerances, booleanStrings }
+        const options = { rules: { ...DEFAULT_RULES, tolerances }, unknown: 'refuse' } as const
         return resolveFilter(parseFilter(text), type.resolve, options)
       }, 'invalidFilter')
       if (!resolved) return

@@ -276,7 +276,7 @@ async function compareFilters(
   const type = typeOf('Thing', registry)
   let planned = 0
   for (const text of filters) {
-    const filter = resolveFilter(parseFilter(text), type.resolve, { booleanStrings: true })
+    const filter = resolveFilter(parseFilter(text), type.resolve, { rules: DEFAULT_RULES })
     const all = { type, skip: 0, count: 1000, signal: undefined }
     const matches = predicateOver(store, filter)
     const scan = await store.search({ ...all, plan: { kind: 'all' }, matches })

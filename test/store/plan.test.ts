@@ -10,6 +10,7 @@ import type { JsonValue } from '../../src/scim/json.ts'
 import { FILTER_BYTES_MAX } from '../../src/scim/limits.ts'
 import type { AttributePath, ResourceType } from '../../src/scim/registry.ts'
 import { ATTRIBUTE_TYPES, type Attribute, type Schema } from '../../src/scim/schema.ts'
+import { DEFAULT_RULES } from '../../src/scim/tolerance.ts'
 import type { JsonObject } from '../../src/scim/value.ts'
 import type { LmdbStore } from '../../src/store/lmdb-store.ts'
 import { countCases } from '../cases.ts'
@@ -171,7 +172,7 @@ test.each(seeds(2))(
       const type = random.pick(TYPES)
       const text = printFilter(new Filters(random, type, ids).filter(random.below(4)))
       if (Buffer.byteLength(text) > FILTER_BYTES_MAX) continue
-      const filter = resolveFilter(parseFilter(text), type.resolve, { booleanStrings: true })
+      const filter = resolveFilter(parseFilter(text), type.resolve, { rules: DEFAULT_RULES })
       const matches = predicateOver(store, filter)
       const all = { type, signal: undefined, skip: 0, count: 1000 }
       const scan = await store.search({ ...all, plan: { kind: 'all' }, matches })
@@ -239,7 +240,7 @@ test('values that an index cuts off are found by every operator, and no others',
   for (const [operator, holds] of Object.entries(OF_TEXT)) {
     for (const operand of values) {
       const text = `code ${operator} ${JSON.stringify(operand)}`
-      const filter = resolveFilter(parseFilter(text), DEVICES.resolve, { booleanStrings: true })
+      const filter = resolveFilter(parseFilter(text), DEVICES.resolve, { rules: DEFAULT_RULES })
       const { plan, exact } = planFilter(DEVICES, filter)
       const matches = exact ? undefined : predicateOver(store, filter)
       const query = { type: DEVICES, plan, matches, skip: 0, count: 100, signal: undefined }

@@ -8,6 +8,7 @@ import { fold } from '../fold.ts'
 import { instantOf } from '../instant.ts'
 import type { AttributePath, ResolvedPath } from '../registry.ts'
 import type { Attribute } from '../schema.ts'
+import { type Rules, tolerated } from '../tolerance.ts'
 import type { CompareOperator, Filter, Literal, PathText } from './filter.ts'
 
 /**
@@ -37,8 +38,8 @@ export interface Comparison {
 export type Lookup = (text: string) => ResolvedPath | undefined
 
 export interface ResolveOptions {
-  /** Whether "True" and "False" in quotes compare with a boolean. */
-  readonly booleanStrings: boolean
+  /** They say whether "True" and "False" in quotes compare with a boolean. */
+  readonly rules: Rules
   /** Whether an attribute that the type lacks is refused, or has no value (section 3.4.2.1). */
   readonly unknown?: 'refuse' | 'absent'
 }
@@ -156,8 +157,9 @@ function typedValue(
   switch (leaf.type) {
     case 'boolean': {
       if (typeof value === 'boolean') return value
-      const lower = typeof value === 'string' && options.booleanStrings ? value.toLowerCase() : ''
-      if (lower === 'true' || lower === 'false') return lower === 'true'
+      const lower = typeof value === 'string' ? value.toLowerCase() : ''
+      const isBoolean = lower === 'true' || lower === 'false'
+      if (isBoolean && tolerated(options.rules, 'booleanStrings')) return lower === 'true'
       throw mismatch(filter, path, 'true or false')
     }
     case 'integer':

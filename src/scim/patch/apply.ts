@@ -9,7 +9,7 @@ import type { LinkEdit } from '../link.ts'
 import type { AttributePath, ResourceType } from '../registry.ts'
 import { type Document, isAssigned, rearrange } from '../resource.ts'
 import type { Attribute } from '../schema.ts'
-import type { Rules } from '../tolerance.ts'
+import { type Rules, tolerated } from '../tolerance.ts'
 import {
   elementsOf,
   idInReference,
@@ -143,7 +143,8 @@ function nextValue(
   }
   if (op === 'remove') return undefined
   if (attribute.type === 'complex') {
-    const isWhole = op === 'replace' && !rules.tolerances.mergeOnReplace
+    const isWhole =
+      op === 'replace' && keepsMore(current, value) && !tolerated(rules, 'mergeOnReplace')
     const base = isWhole ? unchangeable(current, attribute) : current
     return patchComplex(base, attribute, value ?? null, assignment, rules)
   }
@@ -182,6 +183,18 @@ function patchComplex(
   const read = readValue(attribute, value, attribute.name, rules)
   if (read === undefined) return assignment.op === 'add' ? current : undefined
   return { ...(isJsonObject(current) ? current : {}), ...(read as JsonObject) }
+}
+
+/** Whether a value leaves out some of what is there: then merging it makes a difference. */
+function keepsMore(current: JsonValue | undefined, value: JsonValue | undefined): boolean {
+  if (!isJsonObject(current)) return false
+  const given = Array.isArray(value) ? value[0] : value
+  // Unlike these, an object without members unassigns nothing when it is merged.
+  if (given === undefined || given === null || given === '') return false
+  const names = isJsonObject(given)
+    ? Object.keys(given).map((name) => name.toLowerCase())
+    : ['value']
+  return Object.keys(current).some((name) => !names.includes(name.toLowerCase()))
 }
 
 /** What a replacement of the whole leaves: sub-attributes that the client may not set anew. */
@@ -312,7 +325,7 @@ function patchSelected(
   const elements = Array.isArray(current) ? current : current === undefined ? [] : [current]
   const selected = elements.map((element) => selection.matches(element))
   const raw = op === 'remove' ? null : (assignment.value ?? null)
-  const clears = !isAssigned(raw) || (raw === '' && rules.tolerances.emptyStrings)
+  const clears = !isAssigned(raw) || (raw === '' && tolerated(rules, 'emptyStrings'))
 
   let next: JsonValue[]
   if (!selected.includes(true)) {
@@ -396,9 +409,10 @@ function newElement(
 ): JsonObject {
   const { attribute, sub } = path
   const { op, at } = assignment
-  const mayCreate = op === 'add' || (rules.tolerances.createOnReplace && seed?.every(isCanonical))
   const noTarget = `${at}: no element of ${attribute.name} matches the filter of the path`
-  if (!seed || !mayCreate || !attribute.multiValued) throw ScimError.of('noTarget', noTarget)
+  if (!seed || !attribute.multiValued) throw ScimError.of('noTarget', noTarget)
+  const mayCreate = op === 'add' || (seed.every(isCanonical) && tolerated(rules, 'createOnReplace'))
+  if (!mayCreate) throw ScimError.of('noTarget', noTarget)
   const terms = Object.fromEntries(seed.map(({ sub, value }) => [sub.name, value]))
   const read = readSingle(attribute, terms, at, rules)
   const seeded = isJsonObject(read) ? read : {}

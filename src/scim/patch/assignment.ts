@@ -8,7 +8,7 @@ import type { TypedFilter } from '../filter/resolve.ts'
 import type { JsonValue } from '../json.ts'
 import type { AttributePath } from '../registry.ts'
 import type { Attribute, Schema } from '../schema.ts'
-import type { Rules } from '../tolerance.ts'
+import { type Rules, tolerated } from '../tolerance.ts'
 
 export type PatchOp = 'add' | 'remove' | 'replace'
 
@@ -41,7 +41,7 @@ export interface Selection {
 
 /** Without the tolerance the value is refused: to ignore it would empty the attribute. */
 export function requireRemoveByValue(attribute: Attribute, at: string, rules: Rules): void {
-  if (rules.tolerances.removeByValue) return
+  if (tolerated(rules, 'removeByValue')) return
   throw ScimError.of(
     'invalidValue',
     `${at}.value: remove takes no value; select elements by a path such as ${attribute.name}[value eq "…"]`,

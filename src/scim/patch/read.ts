@@ -11,7 +11,7 @@ import type { AttributePath, ResourceType } from '../registry.ts'
 import { isLeftEmpty, requireAccepted } from '../resource.ts'
 import type { Attribute, Schema } from '../schema.ts'
 import { finished, type Steps } from '../steps.ts'
-import type { Rules } from '../tolerance.ts'
+import { type Rules, tolerated } from '../tolerance.ts'
 import { URN } from '../urns.ts'
 import { coerced, isJsonObject, type JsonObject, memberOf, readValue, shown } from '../value.ts'
 import type { Assignment, PatchOp, Selection } from './assignment.ts'
@@ -40,7 +40,7 @@ export function* patchSteps(
   if (!Array.isArray(operations)) {
     throw ScimError.of('invalidSyntax', `Operations: found ${shown(operations)}, expected a list`)
   }
-  if (operations.length === 0 && !rules.tolerances.emptyOperations) {
+  if (operations.length === 0 && !tolerated(rules, 'emptyOperations')) {
     throw ScimError.of('invalidSyntax', 'Operations: found an empty list, expected an operation')
   }
   if (operations.length > PATCH_OPERATIONS_MAX) {
@@ -80,7 +80,7 @@ function requirePatchSchema(body: JsonObject, rules: Rules): void {
   const schemas = memberOf(body, 'schemas')
   const named = Array.isArray(schemas) ? schemas : []
   const isMissing = schemas === undefined || (Array.isArray(schemas) && named.length === 0)
-  if (isMissing && rules.tolerances.missingSchemas) return
+  if (isMissing && tolerated(rules, 'missingSchemas')) return
   if (
     named.some((uri) => typeof uri === 'string' && uri.toLowerCase() === URN.patchOp.toLowerCase())
   )
@@ -110,7 +110,7 @@ function readOperation(
   }
   const path = memberOf(operation, 'path')
   const isPathless = path === undefined || path === ''
-  if (isPathless && !rules.tolerances.pathlessPatch) {
+  if (isPathless && !tolerated(rules, 'pathlessPatch')) {
     throw ScimError.of('invalidSyntax', `${at}: found no path, expected one in this tenant's mode`)
   }
   const key = Object.keys(operation).find((name) => name.toLowerCase() === 'value')
@@ -200,7 +200,7 @@ function readMembers(
     if (!found) {
       const isValue = held !== null && !isLeftEmpty(held, rules)
       if (isValue && !extension) requireAccepted(type, name, place, 'mutability', rules)
-      if (rules.tolerances.unknownAttributes) return []
+      if (tolerated(rules, 'unknownAttributes')) return []
       throw ScimError.of(
         'invalidSyntax',
         `${place}: no schema of ${type.name} defines this attribute`,
@@ -228,7 +228,7 @@ function findMember(
   const isName = plain?.kind === 'extension' || (plain?.sub === undefined && !name.includes(':'))
   const isPath = plain ? !isName : name.includes('[')
   // Not ignored as unknown names are: whoever sends it would be told that it has been done.
-  if (isPath && !rules.tolerances.pathsAsKeys) {
+  if (isPath && !tolerated(rules, 'pathsAsKeys')) {
     throw ScimError.of('invalidPath', `${at}: found a path as a key, expected an attribute`)
   }
   if (plain) return { target: plain, selection: undefined }
@@ -259,12 +259,11 @@ function readTarget(
   if (sub && found?.kind !== 'attribute') {
     throw unknownPath(`${at}.path: "${sub.text}" is no sub-attribute of ${target.text}`, rules)
   }
-  if (!sub && !rules.tolerances.elementPaths) {
+  if (!sub && !tolerated(rules, 'elementPaths')) {
     const expected = `a sub-attribute behind it, such as ${target.text}[…].value`
     throw ScimError.of('invalidPath', `${at}.path: found a whole element, expected ${expected}`)
   }
-  const options = { booleanStrings: rules.tolerances.booleanStrings }
-  const typed = resolveFilter(filter, withinElement(target), options)
+  const typed = resolveFilter(filter, withinElement(target), { rules })
   const selection = {
     typed,
     matches: elementPredicateOf(typed),

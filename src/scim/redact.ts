@@ -1,0 +1,163 @@
+/** Takes secrets out of what the log of requests keeps of a request, and cuts it to a length. */
+
+import { parseFilter } from './filter/parse.ts'
+import type { JsonValue } from './json.ts'
+import type { ResourceType } from './registry.ts'
+import type { Attribute } from './schema.ts'
+import { isJsonObject, type JsonObject } from './value.ts'
+
+/** Stands where something was left out. */
+export const LEFT_OUT = '…'
+
+/** Whether a text, such as the name or the path of an attribute, speaks of what is not logged. */
+export type Names = (text: string) => boolean
+
+/** What holds a secret whoever sends it, whether or not a schema knows of it. */
+const SECRET = /passw|passphrase|pwd|secret|token|credential|(?:private|api)[-_ ]?key/i
+
+/** The bearer tokens that this server makes; the prefix may be shown. */
+const TOKEN = /scimd_([a-z0-9]{12})_[A-Za-z0-9_-]{43}/g
+
+/** Tells names of attributes that no client reads back, at any depth, or that sound like it. */
+export function secretNames(types: readonly ResourceType[]): Names {
+  const names = new Set<string>()
+  const collect = (attributes: Iterable<Attribute>): void => {
+    for (const { name, returned, mutability, subAttributes } of attributes) {
+      if (returned === 'never' || mutability === 'writeOnly') names.add(name.toLowerCase())
+      collect(subAttributes)
+    }
+  }
+  for (const { attributes, extensions } of types) {
+    collect(attributes.values())
+    for (const { schema } of extensions) collect(schema.attributes)
+  }
+  return (text) => SECRET.test(text) || wordsIn(text).some((word) => names.has(word))
+}
+
+/**
+ * The attributes that a tenant keeps out of addresses, by their names: attribute and sub-attribute
+ * alike, as a filter may name both or one. `value` alone would mean every attribute.
+ */
+export function sensitiveNames(paths: readonly string[]): Names {
+  const names = new Set(
+    paths.flatMap((path) => wordsIn(path.slice(path.lastIndexOf(':') + 1))).filter(isTelling),
+  )
+  return (text) => names.size > 0 && wordsIn(text).some((word) => names.has(word))
+}
+
+const isTelling = (word: string): boolean => word !== 'value' && word !== ''
+
+const wordsIn = (text: string): string[] => text.toLowerCase().split(/[^\p{L}\p{N}_$-]+/u)
+
+/** A text without the secrets of bearer tokens. */
+export const withoutTokens = (text: string): string =>
+  text.includes('scimd_') ? text.replace(TOKEN, `scimd_$1_${LEFT_OUT}`) : text
+
+/** Whether a filter or a path names such an attribute; what it compares with is no name. */
+const isNamedIn = (text: string, names: Names): boolean =>
+  names(text.replace(/"(?:\\.|[^"\\])*"?/g, ' '))
+
+/** A filter without the values that it compares with, if it names what is hidden. */
+export function redactedFilter(filter: string, isHidden: Names): string {
+  if (!isNamedIn(filter, isHidden)) return filter
+  try {
+    parseFilter(filter)
+  } catch {
+    // Of what is no filter, nobody knows which part is a value.
+    return LEFT_OUT
+  }
+  return filter
+    .replace(/"(?:\\.|[^"\\])*"/g, `"${LEFT_OUT}"`)
+    .replace(/\b(eq|ne|co|sw|ew|gt|ge|lt|le)([ \t]+)-?\d[\d.eE+-]*/gi, `$1$2${LEFT_OUT}`)
+}
+
+/** Path and query of an address, with filters that name what is hidden redacted. */
+export function redactedAddress(address: string, isSecret: Names, isHidden: Names): string {
+  const at = address.indexOf('?')
+  if (at < 0) return withoutTokens(address)
+  const parts = address.slice(at + 1).split('&')
+  const kept = parts.map((part) => {
+    const [[name, value] = ['', '']] = new URLSearchParams(part)
+    if (isSecret(name)) return `${encodeURIComponent(name)}=${LEFT_OUT}`
+    if (name.toLowerCase() !== 'filter' || !isNamedIn(value, isHidden)) return part
+    return `${name}=${encodeURIComponent(redactedFilter(value, isHidden))}`
+  })
+  return withoutTokens(`${address.slice(0, at)}?${kept.join('&')}`)
+}
+
+/** Members whose text may name an attribute that stands in `value` or `data` beside it. */
+const NAMING = /^(?:path|name|key|field|attribute\w*)$/i
+
+/**
+ * A body as it is logged: values of secrets left out wherever a name or a path speaks of them, and
+ * no more of it than about so many characters of JSON. What is cut off is never looked at.
+ */
+export function redactedBody(
+  body: JsonValue,
+  isSecret: Names,
+  isHidden: Names,
+  lengthMax: number,
+): { readonly body: JsonValue; readonly isCut: boolean; readonly isRedacted: boolean } {
+  let left = lengthMax
+  let isCut = false
+  let isRedacted = false
+
+  const kept = (text: string): string => {
+    const isWhole = text.length <= left
+    const part = isWhole ? text : `${text.slice(0, Math.max(0, left)).toWellFormed()}${LEFT_OUT}`
+    left -= part.length
+    if (!isWhole) isCut = true
+    return withoutTokens(part)
+  }
+
+  const isFull = (): boolean => {
+    if (left <= 0) isCut = true
+    return left <= 0
+  }
+
+  const copy = (value: JsonValue): JsonValue => {
+    if (typeof value === 'string') return kept(value)
+    if (isJsonObject(value)) return copyObject(value)
+    if (!Array.isArray(value)) {
+      left -= String(value).length
+      return value
+    }
+    const list: JsonValue[] = []
+    for (const element of value) {
+      if (isFull()) break
+      left -= 1
+      list.push(copy(element))
+    }
+    return list
+  }
+
+  const copyObject = (object: JsonObject): JsonObject => {
+    const members: [string, JsonValue][] = []
+    const entries = Object.entries(object)
+    const namesSecret = entries.some(
+      ([name, held]) => NAMING.test(name) && typeof held === 'string' && isNamedIn(held, isSecret),
+    )
+    for (const [name, held] of entries) {
+      if (isFull()) break
+      left -= 4
+      const isValue = /^(?:value|data)$/i.test(name)
+      if (isSecret(name) || (isValue && namesSecret)) {
+        isRedacted = true
+        members.push([kept(name), LEFT_OUT])
+      } else members.push([kept(name), copyMember(name.toLowerCase(), held)])
+    }
+    return Object.fromEntries(members)
+  }
+
+  const copyMember = (name: string, held: JsonValue): JsonValue => {
+    if (typeof held !== 'string') return copy(held)
+    const isPath = name === 'path' && isNamedIn(held, isHidden)
+    let shown = isPath ? held.replace(/\[.*/s, `[${LEFT_OUT}]`) : held
+    if (name === 'filter') shown = redactedFilter(held, isHidden)
+    if (shown !== held) isRedacted = true
+    return kept(shown)
+  }
+
+  const copied = copy(body)
+  return { body: copied, isCut, isRedacted }
+}
