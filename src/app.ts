@@ -14,6 +14,7 @@ import { forwarded } from './http/forwarded.ts'
 import { createServer } from './http/server.ts'
 import { listen } from './listen.ts'
 import type { Log } from './log.ts'
+import { serverMetrics } from './metrics.ts'
 import type { TenantView } from './operations/context.ts'
 import { passwordHasher } from './operations/password.ts'
 import { readSchemaFiles } from './schemas.ts'
@@ -178,6 +179,7 @@ async function startLocked(
         const tenant = tenantOf(name)
         return tenant !== undefined && tenant.isSuspended !== true
       },
+      metrics: serverMetrics(config.rateLimit, now),
       isReady: () => isReady,
       requests,
       isSecret: secretNames(registry.types),

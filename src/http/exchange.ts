@@ -15,6 +15,7 @@ import type { TokenEndpoint } from '../auth/oauth.ts'
 import { type Limiter, requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
 import type { Context, Service, TenantView } from '../operations/context.ts'
 import { requireActive, userNamed } from '../operations/subject.ts'
 import { ScimError } from '../scim/error.ts'
@@ -63,6 +64,7 @@ export interface Wire {
   lease(tenant: string): Promise<Lease | undefined>
   /** Whether there is such a tenant, and it is not suspended. */
   isServed(tenant: string): boolean
+  readonly metrics: Metrics
   isReady(): boolean
   /** Where each request of a tenant is noted, for its administrator. */
   readonly requests: RequestLog
@@ -187,6 +189,7 @@ async function exchange(
     lease?.end()
   }
   note(wire, raw, noted, reply)
+  wire.metrics.answered(request.method, reply.status, (performance.now() - noted.begun) / 1000)
   releaseBody(request)
   return reply
 }

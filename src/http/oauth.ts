@@ -32,6 +32,19 @@ async function reply(
   methods: readonly string[],
   answer: Answer,
 ): Promise<Response> {
+  const begun = performance.now()
+  const answered = await answerOf(wire, raw, methods, answer)
+  const seconds = (performance.now() - begun) / 1000
+  wire.metrics.answered(raw.request.method, answered.status, seconds)
+  return answered
+}
+
+async function answerOf(
+  wire: Wire,
+  raw: Raw,
+  methods: readonly string[],
+  answer: Answer,
+): Promise<Response> {
   try {
     if (!methods.includes(raw.request.method)) {
       const allowed = methods.join(', ')

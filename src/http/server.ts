@@ -73,6 +73,10 @@ export function createServer(wire: Wire, isTls: boolean) {
         }),
     )
 
+  server.get('/metrics', async () => {
+    const headers = { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }
+    return new Response(await wire.metrics.text(), { headers })
+  })
   oauthRoutes(server, wire)
   for (const prefix of PREFIXES) {
     route(server, wire, prefix, root)

@@ -147,6 +147,21 @@ for (const target of TARGETS) {
       expectError(await scim.patch(`/Users/${second.id}`, patch), 409, 'uniqueness', 'userName')
     })
 
+    test('[OKTA-12] a userName in upper case finds the user of the lower one', async () => {
+      const { id, userName } = await scim.user({ userName: scim.fresh('okta.test') })
+      const filter = encodeURIComponent(`userName eq "${userName.toUpperCase()}"`)
+      const { status, body } = await scim.get(`/Users?filter=${filter}&startIndex=1&count=100`)
+      expect([status, body.totalResults, body.Resources[0].id]).toEqual([200, 1, id])
+    })
+
+    test('[OKTA-14] what Okta never asks for is there for others all the same', async () => {
+      const { body } = await scim.get('/ServiceProviderConfig')
+      expect([body.bulk.supported, body.filter.supported]).toEqual([true, true])
+      const schemas = ['urn:ietf:params:scim:api:messages:2.0:SearchRequest']
+      expect((await scim.request('POST', '/Users/.search', { schemas })).status).toBe(200)
+      expectError(await scim.get('/Me'), 501)
+    })
+
     test('the journal tells each change, and nothing that was refused', async () => {
       await scim.expectJournalOfChanges()
     })
