@@ -14,7 +14,7 @@ function expectTooMany(reply: Reply): void {
 
 for (const target of TARGETS) {
   describe(`rates (${target})`, () => {
-    test('[R7644-3.12-17] [PROF-17] past its rate a credential is told when to come again, and no other one', async () => {
+    test('[R7644-3.12-17] [OKTA-16] [PROF-17] past its rate a credential is told when to come again, and no other one', async () => {
       await using server = await startTestServer({ target, flags: { rateLimit: '1' } })
       const other = await tokenOf(server)
       const create = (name: string) =>
