@@ -129,6 +129,8 @@ for (const target of TARGETS) {
         fc.asyncProperty(paging, async ({ count, steps, sortBy, filter }) => {
           let turn = 0
           const between = async () => {
+            // A walk that is overtaken by what is made behind it would have no end.
+            if (turn >= 50) return
             const chosen = steps[turn++ % steps.length]
             const body = { schemas: [USER], userName: scim.fresh('a'), title: `t${turn % 7}` }
             if (chosen === 'create') passing.push((await scim.user(body)).id)
