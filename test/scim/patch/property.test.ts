@@ -309,10 +309,14 @@ describe.each(TYPES.map((type) => [type.name, type] as const))(
           const isMade = given['op'] === 'add' && unselected.length === elementsIn(document).length
           if (isMade && /\b(?:value|type) eq/i.test(pathsIn(given))) return
           const left = elementsIn(result.document).map(plain)
+          // What has come to repeat another element is one with it, at the place of the first.
+          const isDropped = given['op'] === 'remove' && !target.sub
+          const kept = isDropped ? unselected.length : elementsIn(document).length
+          const isInOrder = left.length >= kept
           for (const element of unselected.map(plain)) {
             const at = left.indexOf(element)
             expect(at).toBeGreaterThanOrEqual(0)
-            left.splice(0, at + 1)
+            if (isInOrder) left.splice(0, at + 1)
           }
           const others = (held: Document) => {
             const container = target.extension ? held[target.extension.id] : held
