@@ -69,7 +69,7 @@ export async function listReply(
     if (index > 0) resource.unshift(',')
     if (resource.every(isKnown)) {
       // Within the slice: all of a long page at once would take long.
-      pieces.push(Buffer.concat(resource.map(bytesOf)))
+      pieces.push(resource.join(''))
       continue
     }
     pieces.push(...resource)
@@ -81,14 +81,13 @@ export async function listReply(
   return new Response(bodyOf(context, pieces), { headers: HEADERS })
 }
 
-const isKnown = (piece: Piece): piece is string | Uint8Array =>
-  typeof piece === 'string' || piece instanceof Uint8Array
+const isKnown = (piece: Piece): piece is string => typeof piece === 'string'
 
 async function* remaining(
   context: Context,
   page: readonly Stored[],
   projectionOf: (type: ResourceType) => Projection,
-): AsyncGenerator<string | Uint8Array> {
+): AsyncGenerator<string> {
   for (const stored of page) {
     yield ','
     for (const piece of await represent(context, stored, projectionOf(stored.type))) {
@@ -130,25 +129,21 @@ export function errorReply(error: ScimError): Response {
 
 const encoder = new TextEncoder()
 
-/** A longer answer is sent piece by piece, so that it is not in memory twice. */
+/** Characters; a longer answer is sent piece by piece, so that it is not in memory twice. */
 const WHOLE_LENGTH_MAX = 4 * 1024 * 1024
 
 /**
- * Bytes when all is known and not very long, else a stream that reads the store as the client reads
+ * Text when all is known and not very long, else a stream that reads the store as the client reads
  * it.
  */
-function bodyOf(
-  context: Context,
-  pieces: readonly Piece[],
-): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
-  if (!pieces.every(isKnown)) return streamOf(context, pieces)
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
-  if (length > WHOLE_LENGTH_MAX) return streamOf(context, pieces)
-  return Buffer.concat(pieces.map(bytesOf))
+function bodyOf(context: Context, pieces: readonly Piece[]): string | ReadableStream<Uint8Array> {
+  let length = 0
+  for (const piece of pieces) {
+    if (!isKnown(piece)) return streamOf(context, pieces)
+    length += piece.length
+  }
+  return length > WHOLE_LENGTH_MAX ? streamOf(context, pieces) : pieces.join('')
 }
-
-const bytesOf = (text: string | Uint8Array): Uint8Array =>
-  typeof text === 'string' ? encoder.encode(text) : text
 
 function streamOf(context: Context, pieces: readonly Piece[]): ReadableStream<Uint8Array> {
   const chunks = chunksOf(pieces)
@@ -173,7 +168,7 @@ function streamOf(context: Context, pieces: readonly Piece[]): ReadableStream<Ui
 
 async function* chunksOf(pieces: readonly Piece[]): AsyncGenerator<Uint8Array, undefined> {
   for (const piece of pieces) {
-    if (isKnown(piece)) yield bytesOf(piece)
-    else for await (const text of piece) yield bytesOf(text)
+    if (isKnown(piece)) yield encoder.encode(piece)
+    else for await (const text of piece) yield encoder.encode(text)
   }
 }

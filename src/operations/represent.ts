@@ -5,15 +5,16 @@
 
 import { filledText, hasMarks, type Referred, referencesIn } from '../scim/document.ts'
 import { etagOf } from '../scim/etag.ts'
+import { isoOf } from '../scim/instant.ts'
 import { isPlain, type Projection, project, type Shown } from '../scim/projection.ts'
 import type { Link, ResourceType } from '../scim/registry.ts'
 import type { Attribute } from '../scim/schema.ts'
 import { inSchemaOrder, type JsonObject } from '../scim/value.ts'
-import type { Header, Stored } from '../store/store.ts'
+import type { Header, Owner, Stored } from '../store/store.ts'
 import { type Context, locationOf } from './context.ts'
 
-/** A piece of an answer: text, bytes of text, or text that is still to be read from the store. */
-export type Piece = string | Uint8Array | AsyncIterable<string | Uint8Array>
+/** A piece of an answer: text, or text that is still to be read from the store. */
+export type Piece = string | AsyncIterable<string>
 
 /** Batches of links that are read before the answer is begun; of more, the rest is streamed. */
 const BATCHES_INLINE = 2
@@ -27,26 +28,30 @@ export async function represent(
   projection: Projection,
 ): Promise<Piece[]> {
   const { type } = stored
-  const pieces: Piece[] = [await documentPiece(context, stored, projection)]
+  const isAsStored = projection.isDefault && plain(type) && !hasMarks(stored.text)
+  const document = isAsStored ? stored.text : await shownDocument(context, stored, projection)
+  const pieces: Piece[] = [document]
   for (const link of type.links) {
     const shown = projection.shown(link.attribute, undefined)
     if (shown !== false) pieces.push(...(await linkPieces(context, stored, link, shown)))
   }
   for (const { attribute, link } of type.reverse) {
     const shown = projection.shown(attribute, undefined)
-    if (shown !== false) pieces.push(await reversePiece(context, stored, attribute, link, shown))
+    if (shown === false) continue
+    const owners = await context.store.owners(stored, link)
+    if (owners.length > 0) pieces.push(ownersText(context, owners, attribute, shown))
   }
-  pieces.push(metaPiece(context, stored, projection), '}')
+  pieces.push(metaText(context, stored, projection), '}')
   return pieces
 }
 
-async function documentPiece(
+/** The document as it is shown where that is not as it is stored, without its closing brace. */
+async function shownDocument(
   context: Context,
   stored: Stored,
   projection: Projection,
-): Promise<string | Uint8Array> {
-  const { type, text } = stored
-  if (projection.isDefault && plain(type) && !hasMarks(text)) return text
+): Promise<string> {
+  const { type } = stored
   const filled = await filledDocument(context, stored)
   if (projection.isDefault && plain(type)) return filled
   const shown = project(type, JSON.parse(`${filled}}`) as JsonObject, projection)
@@ -106,15 +111,12 @@ async function linkPieces(
 }
 
 /** The other side of links: a user's groups, direct ones first. RFC 7643 section 4.1.2. */
-async function reversePiece(
+function ownersText(
   context: Context,
-  member: Stored,
+  owners: readonly Owner[],
   attribute: Attribute,
-  link: Link,
   shown: Shown,
-): Promise<string> {
-  const owners = await context.store.owners(member, link)
-  if (owners.length === 0) return ''
+): string {
   const elementText = elementWriter(attribute, shown)
   const texts = owners.map(({ header, direct }) =>
     elementText(linkElement(context, header, direct ? 'direct' : 'indirect')),
@@ -145,13 +147,13 @@ function elementWriter(attribute: Attribute, shown: Shown): (element: JsonObject
 /** The whole of meta. RFC 7643 section 3.1. */
 export const metaOf = (context: Context, stored: Header): JsonObject => ({
   resourceType: stored.type.name,
-  created: new Date(stored.created).toISOString(),
-  lastModified: new Date(stored.lastModified).toISOString(),
+  created: isoOf(stored.created),
+  lastModified: isoOf(stored.lastModified),
   location: locationOf(context, stored.type, stored.id),
   version: etagOf(stored.version),
 })
 
-function metaPiece(context: Context, stored: Stored, projection: Projection): string {
+function metaText(context: Context, stored: Stored, projection: Projection): string {
   const attribute = stored.type.attributes.get('meta')
   const shown = attribute ? projection.shown(attribute, undefined) : false
   if (shown === false) return ''

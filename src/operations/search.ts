@@ -124,7 +124,7 @@ async function inOneOrder(
   for (const { type, position } of ordered.slice(skip, skip + pager.count)) {
     const stored = context.store.at(type, position)
     if (stored) page.push({ stored, position })
-    bytes += stored?.text.length ?? 0
+    bytes += stored?.size ?? 0
     if (bytes >= PAGE_BYTES_MAX) break
     await pause()
   }
@@ -174,13 +174,13 @@ function matcher(context: Context, filter: TypedFilter): Predicate {
   const needs = needsOf(filter)
   const asksReferences = looksBehindReferences(filter)
   if (needs.elements.length === 0 && needs.ids.length === 0 && !asksReferences) {
-    return (stored) => matches(candidateOf(context, stored, documentOf(stored.text, NOTHING)))
+    return (stored) => matches(candidateOf(context, stored, documentOf(stored.text)))
   }
   return async (stored) => {
     const document =
       asksReferences && hasMarks(stored.text)
         ? (JSON.parse(`${await filledDocument(context, stored)}}`) as JsonObject)
-        : documentOf(stored.text, NOTHING)
+        : documentOf(stored.text)
     const elements = new Map<string, JsonValue[]>()
     for (const path of needs.elements) {
       elements.set(path.attribute.name, await elementsOf(context, stored, path))
@@ -193,8 +193,6 @@ function matcher(context: Context, filter: TypedFilter): Predicate {
     })
   }
 }
-
-const NOTHING = new Uint8Array(0)
 
 const candidateOf = (context: Context, stored: Stored, document: JsonObject): Candidate => ({
   resource: { ...document, id: stored.id, meta: metaOf(context, stored) },

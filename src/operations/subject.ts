@@ -55,7 +55,7 @@ export async function requireActive(store: Store, user: string, isAlone: boolean
   const header = await store.find(user)
   const stored = header && (await store.read(header.type, user))
   if (!stored && !isAlone) throw ScimError.status(403, 'the user of this credential is gone')
-  if (stored && documentOf(stored.text, new Uint8Array(0))['active'] === false) {
+  if (stored && documentOf(stored.text)['active'] === false) {
     throw ScimError.status(403, 'the user of this credential is not active')
   }
 }

@@ -13,7 +13,7 @@ import type { Document } from './resource.ts'
 import type { Attribute } from './schema.ts'
 import { isJsonObject, isReference, type JsonObject } from './value.ts'
 
-export const MARK_BYTE = 1
+const MARK_START = '\u0001'
 const MARK = /\u0001(\[[^\u0002]*\])\u0002/g
 
 /** Sub-attributes that carry the name of the resource referred to. */
@@ -74,14 +74,13 @@ function referenceText(attribute: Attribute, value: JsonValue): string {
   return `${text.slice(0, -1)}\u0001${mark}\u0002}`
 }
 
-const decoder = new TextDecoder()
-
 /** The document that was stored, with what is never returned, without what is derived. */
-export function documentOf(text: Uint8Array, hidden: Uint8Array): Document {
-  const parsed = JSON.parse(`${decoder.decode(text).replace(MARK, '')}}`) as Document
+export function documentOf(text: string, hidden = ''): Document {
+  const bare = hasMarks(text) ? text.replace(MARK, '') : text
+  const parsed = JSON.parse(`${bare}}`) as Document
   delete parsed['id']
-  if (hidden.length === 0) return parsed
-  return { ...parsed, ...(JSON.parse(decoder.decode(hidden)) as Document) }
+  if (hidden === '') return parsed
+  return { ...parsed, ...(JSON.parse(hidden) as Document) }
 }
 
 /** What is derived about a resource that is referred to. */
@@ -90,14 +89,11 @@ export interface Referred {
   readonly display: string
 }
 
-export const hasMarks = (text: Uint8Array): boolean => text.indexOf(MARK_BYTE) >= 0
+export const hasMarks = (text: string): boolean => text.includes(MARK_START)
 
 /** Fills the marks in: the text of the answer. References to nothing stay bare values. */
-export function filledText(
-  text: Uint8Array,
-  referred: (id: string) => Referred | undefined,
-): string {
-  return decoder.decode(text).replace(MARK, (_mark, json: string) => {
+export function filledText(text: string, referred: (id: string) => Referred | undefined): string {
+  return text.replace(MARK, (_mark, json: string) => {
     const [id, nameSub] = JSON.parse(json) as [string, string | null]
     const target = referred(id)
     if (!target) return ''
@@ -109,11 +105,9 @@ export function filledText(
 }
 
 /** The ids that the marks of a text refer to. */
-export function referencesIn(text: Uint8Array): string[] {
+export function referencesIn(text: string): string[] {
   if (!hasMarks(text)) return []
-  return [...decoder.decode(text).matchAll(MARK)].map(
-    ([, json]) => (JSON.parse(json as string) as [string])[0],
-  )
+  return [...text.matchAll(MARK)].map(([, json]) => (JSON.parse(json as string) as [string])[0])
 }
 
 /** The name of a resource: the first of its type's display paths that has a value. */

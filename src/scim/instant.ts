@@ -4,6 +4,28 @@ const DATE_TIME =
   /^(-?\d{4,})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(Z|[+-]\d{2}:\d{2})?$/
 
 const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+
+/** The day that isoOf was last asked for: nearly always the same as the one before. */
+let day = Number.NaN
+let dayText = ''
+
+/** Milliseconds since 1970 as Date's toISOString writes them, several times faster. */
+export function isoOf(time: number): string {
+  const today = Math.floor(time / DAY_MS)
+  if (today !== day) {
+    dayText = new Date(today * DAY_MS).toISOString().slice(0, -'00:00:00.000Z'.length)
+    day = today
+  }
+  const rest = Math.trunc(time - today * DAY_MS)
+  const seconds = Math.floor(rest / 1000)
+  const minutes = Math.floor(seconds / 60)
+  const ms = rest % 1000
+  const padding = ms < 10 ? '00' : ms < 100 ? '0' : ''
+  return `${dayText}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}:${two(seconds % 60)}.${padding}${ms}Z`
+}
+
+const two = (number: number): string => (number < 10 ? `0${number}` : `${number}`)
 
 /**
  * The instant of a dateTime in milliseconds since 1970, fractions of a millisecond included, or

@@ -52,6 +52,10 @@ export const openBytes = (environment: Environment, name: string): Bytes =>
 export const openByHandle = (environment: Environment, name: string): ByHandle =>
   environment.openDB<Buffer, number>(name, { encoding: 'binary', keyEncoding: 'uint32' })
 
+/** The same bytes as a Buffer: those of a range are plain arrays. */
+export const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength)
+
 /**
  * LMDB maps a file without looking at it: a foreign file is a segmentation fault, a truncated one
  * a bus error, and neither can be caught. So the meta pages are read first.

@@ -26,31 +26,29 @@ export interface RecordFields {
   readonly lastModified: number
   readonly generation: number
   readonly display: string
-  readonly text: Uint8Array
-  readonly hidden: Uint8Array
+  readonly text: string
+  readonly hidden: string
+  /** Bytes of text and hidden text as UTF-8. */
+  readonly size: number
 }
 
 export function encodeRecord(fields: RecordFields): Buffer {
-  const id = Buffer.from(fields.id)
-  const display = Buffer.from(fields.display)
-  const { text, hidden } = fields
-  const buffer = Buffer.allocUnsafe(
-    FIXED + id.length + display.length + text.length + hidden.length,
-  )
+  const { id, display, text, hidden } = fields
+  const start = FIXED + Buffer.byteLength(id) + Buffer.byteLength(display)
+  const buffer = Buffer.allocUnsafe(start + fields.size)
+  const displayAt = FIXED + buffer.write(id, FIXED)
+  buffer.write(display, displayAt)
+  const textLength = buffer.write(text, start)
+  if (hidden !== '') buffer.write(hidden, start + textLength)
   buffer[0] = FORMAT
   buffer[1] = 0
-  buffer.writeUInt16BE(id.length, 2)
+  buffer.writeUInt16BE(displayAt - FIXED, 2)
   buffer.writeUInt32BE(fields.version, 4)
   buffer.writeDoubleBE(fields.created, 8)
   buffer.writeDoubleBE(fields.lastModified, 16)
   buffer.writeUInt32BE(fields.generation, 24)
-  buffer.writeUInt32BE(display.length, 28)
-  buffer.writeUInt32BE(text.length, 32)
-  let at = FIXED
-  for (const part of [id, display, text, hidden]) {
-    buffer.set(part, at)
-    at += part.length
-  }
+  buffer.writeUInt32BE(start - displayAt, 28)
+  buffer.writeUInt32BE(textLength, 32)
   return buffer
 }
 
@@ -68,14 +66,24 @@ export function decodeHeader(bytes: Buffer, type: ResourceType, handle: number):
   }
 }
 
+/** The whole record. The result keeps nothing of the bytes, which LMDB may only have lent. */
 export function decodeRecord(bytes: Buffer, type: ResourceType, handle: number): Stored {
-  const textStart = FIXED + bytes.readUInt16BE(2) + bytes.readUInt32BE(28)
+  const { length } = bytes
+  const idEnd = FIXED + bytes.readUInt16BE(2)
+  const textStart = idEnd + bytes.readUInt32BE(28)
   const textEnd = textStart + bytes.readUInt32BE(32)
   return {
-    ...decodeHeader(bytes, type, handle),
+    type,
+    handle,
+    id: bytes.toString('utf8', FIXED, idEnd),
+    version: bytes.readUInt32BE(4),
+    created: bytes.readDoubleBE(8),
+    lastModified: bytes.readDoubleBE(16),
+    display: bytes.toString('utf8', idEnd, textStart),
     generation: bytes.readUInt32BE(24),
-    text: bytes.subarray(textStart, textEnd),
-    hidden: bytes.subarray(textEnd),
+    text: bytes.toString('utf8', textStart, textEnd),
+    hidden: textEnd === length ? '' : bytes.toString('utf8', textEnd, length),
+    size: length - textStart,
   }
 }
 

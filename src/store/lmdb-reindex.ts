@@ -7,6 +7,7 @@ import type { ResourceType } from '../scim/registry.ts'
 import { type Document, withExtensionsInView } from '../scim/resource.ts'
 import { publishedAttribute } from '../scim/schema.ts'
 import { writeEntries } from './lmdb-entries.ts'
+import { bufferOf } from './lmdb-file.ts'
 import { HANDLE_MAX } from './lmdb-keys.ts'
 import { decodeRecord, encodeRecord } from './lmdb-record.ts'
 import {
@@ -17,7 +18,7 @@ import {
   type TypeFile,
   writeSignatures,
 } from './lmdb-tenant.ts'
-import { encodedText, sameBytes } from './lmdb-write.ts'
+import { sizedText } from './lmdb-write.ts'
 import { nextTurn } from './slices.ts'
 import type { Stored } from './store.ts'
 
@@ -118,7 +119,7 @@ async function rebuild(
     if (!last) return
     await file.environment.transaction(() => {
       for (const { key, value } of batch) {
-        const record = decodeRecord(Buffer.from(value), type.type, key)
+        const record = decodeRecord(bufferOf(value), type.type, key)
         const document = withExtensionsInView(type.type, documentOf(record.text, record.hidden))
         const added = entriesOf(type.type, document, record.lastModified)
         writeEntries(type, key, { added: added.filter(({ path }) => paths.has(path)), removed: [] })
@@ -140,11 +141,9 @@ async function rebuild(
  * its version; but what is no longer returned must not stand in the text of plain answers.
  */
 function rewrite({ type, records }: TypeFile, record: Stored, document: Document): void {
-  const fields = encodedText(type, record.id, document)
+  const fields = sizedText(type, record.id, document)
   const display = displayOf(type, document)
   const isSame =
-    display === record.display &&
-    sameBytes(fields.text, record.text) &&
-    sameBytes(fields.hidden, record.hidden)
+    display === record.display && fields.text === record.text && fields.hidden === record.hidden
   if (!isSame) records.put(record.handle, encodeRecord({ ...record, ...fields, display }))
 }

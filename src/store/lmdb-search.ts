@@ -3,6 +3,7 @@
 import type { Plan, Range } from '../scim/filter/plan.ts'
 import { PAGE_BYTES_MAX, SORT_COUNT_MAX } from '../scim/limits.ts'
 import { comparePositions, type Position, type Sort } from '../scim/sort.ts'
+import { bufferOf } from './lmdb-file.ts'
 import {
   entryKey,
   HANDLE_MAX,
@@ -17,7 +18,14 @@ import {
 import { directOwners, memberIn, memberRange, ownersBelow } from './lmdb-links.ts'
 import { decodeRecord } from './lmdb-record.ts'
 import { allHandles, entryCountOf, sorter, sortIndexOf, type Walk, walk } from './lmdb-sort.ts'
-import { linkFileOf, placeOf, type TenantFile, type TypeFile, typeFileOf } from './lmdb-tenant.ts'
+import {
+  linkFileOf,
+  placeOf,
+  readRecord,
+  type TenantFile,
+  type TypeFile,
+  typeFileOf,
+} from './lmdb-tenant.ts'
 import { type Pause, slicer, sortInSlices } from './slices.ts'
 import type { Found, Query, Stored } from './store.ts'
 
@@ -167,7 +175,7 @@ function pageFor({ count, placesOnly = false }: Query) {
       positions.push(position)
       if (placesOnly) return
       page.push(stored)
-      bytes += stored.text.length + stored.hidden.length
+      bytes += stored.size
     },
     found: (total: number): Found => ({ total, page, positions, isCut: isCut() }),
   }
@@ -187,7 +195,7 @@ async function pageOfAll(type: TypeFile, query: Query, pause: Pause): Promise<Fo
     const from: number = start
     start = undefined
     for (const { key, value } of records.getRange({ start: from, end, limit: BATCH_COUNT })) {
-      const stored = decodeRecord(Buffer.from(value), type.type, key)
+      const stored = decodeRecord(bufferOf(value), type.type, key)
       page.add(inOrderOfCreation(stored), stored)
       start = key + 1
       if (page.isFull()) break
@@ -256,12 +264,6 @@ async function keyCountOf<K>(
     from = next
     await pause()
   }
-}
-
-/** What stands at a handle. */
-export function recordOf(type: TypeFile, handle: number): Stored | undefined {
-  const bytes = type.records.getBinary(handle)
-  return bytes && decodeRecord(bytes, type.type, handle)
 }
 
 async function* unsorted(
@@ -370,7 +372,7 @@ async function pageOf(
     const from = Math.min(Math.max(skip - passed, 0), batch.length)
     for (let at = from; at < batch.length && !page.isFull(); at++) {
       const position = batch[at] as Position
-      const stored = recordOf(type, position.handle)
+      const stored = readRecord(type, position.handle)
       if (stored) page.add(position, stored)
       await pause()
     }
@@ -402,7 +404,7 @@ async function* matching(
   const pause = slicer(signal)
   for await (const batch of places) {
     for (const position of batch) {
-      const stored = recordOf(type, position.handle)
+      const stored = readRecord(type, position.handle)
       if (!stored) continue
       const answer = matches ? matches(stored) : true
       if (typeof answer === 'object' ? await answer : answer) yield { stored, position }

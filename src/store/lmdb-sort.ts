@@ -12,8 +12,6 @@ import type { Stored } from './store.ts'
 /** Keys that are read in one go. */
 const BATCH_COUNT = 1000
 
-const NOTHING = new Uint8Array(0)
-
 /** Positions in batches, in the order of a sort. */
 export type Walk = AsyncIterable<readonly Position[]>
 
@@ -181,7 +179,7 @@ export function sorter(sort: Sort) {
 }
 
 function positionOf(sort: Sort, stored: Stored): Position {
-  const document = documentOf(stored.text, NOTHING)
+  const document = documentOf(stored.text)
   const key = sortKeyOf(sort, { ...document, id: stored.id, meta: metaIn(stored) })
   return {
     key: key === undefined ? undefined : valueKey(key).toString('latin1'),

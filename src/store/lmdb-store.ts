@@ -11,11 +11,12 @@ import { commitLarge } from './lmdb-large.ts'
 import { TooManyLinks } from './lmdb-link-diff.ts'
 import { headerOf, isLinked, linked, ownersOf, sweepAll } from './lmdb-links.ts'
 import { isIndexed, type ReindexWatch, reindex } from './lmdb-reindex.ts'
-import { recordOf, search } from './lmdb-search.ts'
+import { search } from './lmdb-search.ts'
 import {
   openTenantFile,
   openTenantReader,
   placeOf,
+  readRecord,
   recordAt,
   stale,
   type TenantFile,
@@ -79,19 +80,19 @@ export async function openLmdbReader(
 }
 
 const readsOf = (file: TenantFile): Omit<Store, 'commit'> => ({
-  async read(type, id) {
+  read(type, id) {
     const place = placeOf(file, id)
     return place?.file === typeFileOf(file, type) ? recordAt(place) : undefined
   },
-  async find(id) {
+  find(id) {
     const place = placeOf(file, id)
     return place && headerOf(file, { type: place.file.number, handle: place.handle })
   },
   search: (query) => search(file, query),
-  at: (type, { handle }) => recordOf(typeFileOf(file, type), handle),
+  at: (type, { handle }) => readRecord(typeFileOf(file, type), handle),
   linked: (owner, link) => linked(file, owner, link),
-  isLinked: async (owner, link, id) => isLinked(file, owner, link, id),
-  async owners(member, link) {
+  isLinked: (owner, link, id) => isLinked(file, owner, link, id),
+  owners(member, link) {
     const { number } = typeFileOf(file, member.type)
     return ownersOf(file, link, { type: number, handle: member.handle })
   },

@@ -298,8 +298,13 @@ export function placeOf(file: TenantFile, id: string): Place | undefined {
 
 /** The record at a place, or undefined when the resource was deleted. */
 export function recordAt(place: Place): Stored | undefined {
-  const bytes = place.file.records.getBinary(place.handle)
-  return bytes && decodeRecord(bytes, place.file.type, place.handle)
+  return readRecord(place.file, place.handle)
+}
+
+/** The record at a handle of one type. LMDB lends the bytes until the next read, and no copy is made. */
+export function readRecord({ records, type }: TypeFile, handle: number): Stored | undefined {
+  const bytes = records.getBinaryFast(handle)
+  return bytes && decodeRecord(bytes, type, handle)
 }
 
 export function typeFileOf(file: TenantFile, type: ResourceType): TypeFile {

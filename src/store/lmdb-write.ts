@@ -27,7 +27,6 @@ import { diffLinks, type LinkDiff, TooManyLinks } from './lmdb-link-diff.ts'
 import { sweepKey } from './lmdb-links.ts'
 import {
   decodeHeader,
-  decodeRecord,
   encodeRecord,
   generationOf,
   lastModifiedOf,
@@ -44,9 +43,6 @@ import {
   typeFileOf,
 } from './lmdb-tenant.ts'
 import type { Change, Committed, Current, Header, JournalEntry, Origin, Stored } from './store.ts'
-
-const NOTHING = new Uint8Array(0)
-const encoder = new TextEncoder()
 
 /** A change that has been decided and compared, and that nothing refuses any more. */
 interface Staged {
@@ -166,10 +162,9 @@ function stage(
     : diffLinks(file, place, current, decision.links, overlay.created)
   const touched = links.reduce((sum, diff) => sum + diff.added.length + diff.removed.length, 0)
   if (touched > LINKS_PER_COMMIT_MAX) throw new TooManyLinks()
-  const fields = encodedText(type, id, decision.document)
-  const size = fields.text.length + fields.hidden.length
-  if (size > RESOURCE_BYTES_MAX) {
-    const detail = `the ${type.name} has ${size} bytes, expected at most ${RESOURCE_BYTES_MAX}`
+  const fields = sizedText(type, id, decision.document)
+  if (fields.size > RESOURCE_BYTES_MAX) {
+    const detail = `the ${type.name} has ${fields.size} bytes, expected at most ${RESOURCE_BYTES_MAX}`
     throw ScimError.status(413, detail)
   }
   const lastModified = Math.max(origin.time, current?.lastModified ?? 0)
@@ -221,8 +216,8 @@ const isSameState = (base: Stored | undefined, current: Stored | undefined): boo
   base === undefined || current === undefined
     ? base === current
     : base.generation === current.generation &&
-      sameBytes(base.text, current.text) &&
-      sameBytes(base.hidden, current.hidden)
+      base.text === current.text &&
+      base.hidden === current.hidden
 
 function write(file: TenantFile, staged: Staged, counters: Counters, origin: Origin): Committed {
   const { change, type, handle, current, next, prepared } = staged
@@ -230,16 +225,10 @@ function write(file: TenantFile, staged: Staged, counters: Counters, origin: Ori
   const generation = prepared?.generation
   const hasLinks = ({ added, removed }: LinkDiff) => added.length + removed.length > 0
   const linksDiffer = staged.links.some(hasLinks) || generation !== undefined
-  if (
-    current &&
-    !linksDiffer &&
-    sameBytes(current.text, next.text) &&
-    sameBytes(current.hidden, next.hidden)
-  ) {
+  if (current && !linksDiffer && current.text === next.text && current.hidden === next.hidden) {
     return { stored: current, changed: false }
   }
-  const record = encodeRecord(next)
-  type.records.put(handle, record)
+  type.records.put(handle, encodeRecord(next))
   if (!current) file.ids.put(idKey(change.id), placeBytes(type.number, handle))
   writeEntries(type, handle, staged.entries)
   for (const diff of staged.links) writeLinks(file, handle, next.generation, diff)
@@ -260,7 +249,7 @@ function write(file: TenantFile, staged: Staged, counters: Counters, origin: Ori
     },
     origin,
   )
-  return { stored: decodeRecord(record, type.type, handle), changed: true }
+  return { stored: { type: type.type, handle, ...next }, changed: true }
 }
 
 /** Leaves the new generation of links alone, and the one before it to be swept. */
@@ -285,17 +274,11 @@ function switchTo(file: TenantFile, staged: Staged, { generation, departed }: Pr
   }
 }
 
-/** The stored text of a document, as bytes. */
-export function encodedText(type: ResourceType, id: string, document: Document) {
+/** The stored text of a document, and how long it is. */
+export function sizedText(type: ResourceType, id: string, document: Document) {
   const { text, hidden } = textOf(type, id, document)
-  return {
-    text: encoder.encode(text),
-    hidden: hidden === '' ? NOTHING : encoder.encode(hidden),
-  }
+  return { text, hidden, size: Buffer.byteLength(text) + Buffer.byteLength(hidden) }
 }
-
-export const sameBytes = (left: Uint8Array, right: Uint8Array): boolean =>
-  Buffer.compare(left, right) === 0
 
 function placeBytes(type: number, handle: number): Buffer {
   const bytes = Buffer.allocUnsafe(6)

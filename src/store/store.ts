@@ -11,6 +11,9 @@ import type { Link, ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
 import type { Position, Sort } from '../scim/sort.ts'
 
+/** At once where the adapter can, else later; `await` takes both. */
+export type Soon<T> = T | Promise<T>
+
 /** What is known of a resource without reading its document. */
 export interface Header {
   readonly type: ResourceType
@@ -28,10 +31,12 @@ export interface Header {
 
 /** A stored resource: its header and the text of its document (scim/document.ts), links apart. */
 export interface Stored extends Header {
-  /** What a plain answer shows, without the closing brace of the object. UTF-8. */
-  readonly text: Uint8Array
-  /** Attributes that are never returned, as a JSON object; empty when there are none. UTF-8. */
-  readonly hidden: Uint8Array
+  /** What a plain answer shows, without the closing brace of the object. */
+  readonly text: string
+  /** Attributes that are never returned, as a JSON object; empty when there are none. */
+  readonly hidden: string
+  /** Bytes of both as UTF-8. */
+  readonly size: number
   /** Which generation of its links is valid. */
   readonly generation: number
 }
@@ -169,9 +174,9 @@ export interface LinkChange {
 }
 
 export interface Store {
-  read(type: ResourceType, id: string): Promise<Stored | undefined>
+  read(type: ResourceType, id: string): Soon<Stored | undefined>
   /** Finds a resource of any type by its id. */
-  find(id: string): Promise<Header | undefined>
+  find(id: string): Soon<Header | undefined>
   search(query: Query): Promise<Found>
   /** What stands at a position that a search has found; undefined when it has been deleted. */
   at(type: ResourceType, position: Position): Stored | undefined
@@ -186,9 +191,9 @@ export interface Store {
   commit(changes: readonly Change[], origin: Origin, client?: Client): Promise<readonly Committed[]>
   /** The linked resources in batches: by type, and of one type in the order of their creation. */
   linked(owner: Stored, link: Link): AsyncIterable<readonly Header[]>
-  isLinked(owner: Stored, link: Link, id: string): Promise<boolean>
+  isLinked(owner: Stored, link: Link, id: string): Soon<boolean>
   /** The resources that link to this one, direct ones first, each once. */
-  owners(member: Header, link: Link): Promise<readonly Owner[]>
+  owners(member: Header, link: Link): Soon<readonly Owner[]>
   /** Journal entries after a sequence number, in order. */
   journal(after: number, countMax: number): Promise<readonly JournalEntry[]>
   /** The further ids of a link change that did not fit into its entry, from chunk 1. */

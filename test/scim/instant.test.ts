@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { instantOf } from '../../src/scim/instant.ts'
+import { instantOf, isoOf } from '../../src/scim/instant.ts'
 import { SEED } from './given.ts'
 
 describe('[R7643-2.3-06] a dateTime', () => {
@@ -85,6 +85,18 @@ test(`no text is read as no number (SCIMD_SEED=${SEED})`, () => {
   fc.assert(
     fc.property(text, (written) => {
       expect(instantOf(written)).not.toBeNaN()
+    }),
+    { seed: SEED, numRuns: 2000 },
+  )
+})
+
+test(`a moment is written as Date writes it (SCIMD_SEED=${SEED})`, () => {
+  const moments = fc.oneof(fc.integer({ min: -1e14, max: 1e14 }), fc.integer({ min: 0, max: 2e12 }))
+  fc.assert(
+    fc.property(moments, fc.nat(2 * 86_400_000), (moment, later) => {
+      for (const time of [moment, moment + later]) {
+        expect(isoOf(time)).toBe(new Date(time).toISOString())
+      }
     }),
     { seed: SEED, numRuns: 2000 },
   )

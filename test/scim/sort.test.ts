@@ -191,8 +191,9 @@ test('[R7644-3.4.2.1-03] as many matches are sorted in memory as the limit says,
     lastModified: 0,
     display: '',
     handle,
-    text: new TextEncoder().encode('{"schemas":[]'),
-    hidden: new Uint8Array(0),
+    text: '{"schemas":[]',
+    hidden: '',
+    size: 13,
     generation: 0,
   })
   for (let handle = SORT_COUNT_MAX; handle > 0; handle--) matches.add(stored(handle))

@@ -91,7 +91,7 @@ function toldFaults(file: TenantFile): string[] {
           )
         : []
       // What is never returned is in the journal by its name alone.
-      const document = documentOf(stored.text, new Uint8Array())
+      const document = documentOf(stored.text)
       const is = shown({ type: type.name, version, document, members: new Set(ids) })
       const entry = told.get(id)
       const was = entry ? shown(entry) : 'nothing'
