@@ -9,9 +9,9 @@ import { tokenEndpoint } from './auth/oauth.ts'
 import { limiter } from './auth/rate.ts'
 import { sealer } from './auth/seal.ts'
 import { type Config, ConfigFaults, DEFAULT_SETTINGS, type TenantSettings } from './config.ts'
-import type { Wire } from './http/exchange.ts'
 import { forwarded } from './http/forwarded.ts'
 import { createServer } from './http/server.ts'
+import type { Wire } from './http/wire.ts'
 import { listen } from './listen.ts'
 import type { Log } from './log.ts'
 import { serverMetrics } from './metrics.ts'
@@ -132,8 +132,8 @@ async function startLocked(
   try {
     // The default tenant and those known: whatever is wrong with their files is told now.
     for (const { name, created } of [DEFAULT, ...control.tenants()]) {
-      const { end } = await tenants.lease(name, created)
-      end()
+      const lease = await tenants.lease(name, created)
+      lease.end()
     }
     const tenantOf = (name: string): Tenant | undefined =>
       name === DEFAULT_TENANT ? DEFAULT : control.tenant(name)
@@ -166,14 +166,17 @@ async function startLocked(
       endpoint: tokenEndpoint({ control, tokens, now, log }),
       addressOf: forwarded(config.proxies),
       baseUrl: baseUrlOf,
-      async lease(name) {
+      lease(name) {
         const tenant = tenantOf(name)
         if (!tenant) return undefined
-        const lease = await tenants.lease(name, tenant.created)
-        if (isThere(name, tenant.created)) return lease
-        // Deleted meanwhile: nothing is to be written into a file that is gone.
-        lease.end()
-        return undefined
+        const leased = tenants.lease(name, tenant.created)
+        if (!(leased instanceof Promise)) return leased
+        return leased.then((lease) => {
+          if (isThere(name, tenant.created)) return lease
+          // Deleted meanwhile: nothing is to be written into a file that is gone.
+          lease.end()
+          return undefined
+        })
       },
       isServed(name) {
         const tenant = tenantOf(name)

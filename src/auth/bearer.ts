@@ -1,6 +1,6 @@
 /** Bearer tokens: minting them, and finding out whose one is. RFC 6750. */
 
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { scopesIn } from '../scim/scope.ts'
 import type { ControlStore, Credential } from '../store/control.ts'
 import type { Actor, Refusal } from './actor.ts'
@@ -75,7 +75,7 @@ function randomPrefix(): string {
 }
 
 /** SHA-256: enough for what nobody can guess. */
-export const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest()
+export const hashOf = (token: string): Buffer => hash('sha256', token, 'buffer')
 
 /** Who comes with the static token. */
 const STATIC_ACTOR: Actor = {
@@ -98,20 +98,35 @@ export type BearerCheck = (token: string, now: number) => Actor | undefined
  */
 export function bearerCheck(control: ControlStore, staticToken: string | undefined): BearerCheck {
   const staticHash = staticToken === undefined ? undefined : hashOf(staticToken)
+  // The control store gives the same object as long as a credential is the same.
+  const bearers = new WeakMap<Credential, Bearer>()
   return (token, now) => {
-    const hash = hashOf(token)
-    if (staticHash && timingSafeEqual(hash, staticHash)) {
+    const given = hashOf(token)
+    if (staticHash && timingSafeEqual(given, staticHash)) {
       return STATIC_ACTOR
     }
     const prefix = TOKEN.exec(token)?.[1]
     const credential = prefix === undefined ? undefined : control.credential(prefix)
-    if (!credential || !timingSafeEqual(hash, Buffer.from(credential.hash, 'hex'))) return undefined
+    if (!credential) return undefined
+    const bearer = bearers.get(credential) ?? bearerOf(credential)
+    bearers.set(credential, bearer)
+    if (!timingSafeEqual(given, bearer.hash)) return undefined
     if (credential.expires !== undefined && credential.expires <= now) return undefined
     control.used(credential.prefix, now)
-    const { name, tenant, scope, user } = credential
-    return { id: credential.prefix, name, tenant, scopes: scopesIn(scope), user }
+    return bearer.actor
   }
 }
+
+/** A credential as it is compared, and who comes with it. */
+interface Bearer {
+  readonly hash: Buffer
+  readonly actor: Actor
+}
+
+const bearerOf = ({ prefix, name, tenant, scope, user, hash }: Credential): Bearer => ({
+  hash: Buffer.from(hash, 'hex'),
+  actor: { id: prefix, name, tenant, scopes: scopesIn(scope), user },
+})
 
 /** Who asks a tenant, or why a JWT was refused; undefined for any other token that is not good. */
 export type Found = Actor | Refusal | undefined

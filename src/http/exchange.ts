@@ -1,93 +1,18 @@
 /** Turns one HTTP request into a question to the operations, and faults into SCIM errors. */
 
 import type { AnyElysia } from 'elysia'
-import {
-  type Access,
-  type Actor,
-  forbidden,
-  may,
-  mayAtAll,
-  requireAccess,
-  unauthorized,
-} from '../auth/actor.ts'
-import { DEFAULT_TENANT, type Found, isBearer, type TokenCheck, tokenIn } from '../auth/bearer.ts'
-import type { TokenEndpoint } from '../auth/oauth.ts'
-import { type Limiter, requireRate } from '../auth/rate.ts'
+import { type Access, type Actor, forbidden, mayAtAll, unauthorized } from '../auth/actor.ts'
+import { DEFAULT_TENANT, type Found, isBearer, tokenIn } from '../auth/bearer.ts'
+import { requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
-import type { Log } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
-import type { Context, Service, TenantView } from '../operations/context.ts'
 import { requireActive, userNamed } from '../operations/subject.ts'
 import { ScimError } from '../scim/error.ts'
-import type { JsonValue } from '../scim/json.ts'
-import { type Projection, readProjection } from '../scim/projection.ts'
-import type { Names } from '../scim/redact.ts'
-import type { ResourceType } from '../scim/registry.ts'
-import { projectionInQuery } from '../scim/search-request.ts'
-import type { Rules, Tolerance } from '../scim/tolerance.ts'
-import type { JsonObject } from '../scim/value.ts'
-import type { RequestLog } from '../store/request-log.ts'
 import { Abandoned } from '../store/slices.ts'
-import type { Store } from '../store/store.ts'
-import { bodyBytesOf, readBody, releaseBody } from './body.ts'
-import type { AddressOf } from './forwarded.ts'
+import { Ask, type Asking } from './ask.ts'
+import { bodyBytesOf, releaseBody } from './body.ts'
 import { type Noted, recordOf } from './record.ts'
 import { errorReply } from './reply.ts'
-
-/** A tenant's store, which stays open until the lease and every share of it have ended. */
-export interface Lease {
-  readonly store: Store
-  /** For a body that is still being sent; the result ends the share. */
-  share(): () => void
-  end(): void
-}
-
-/** What the server needs of the rest of the house. */
-export interface Wire {
-  readonly service: Service
-  /** The resource types of all tenants: each of them sees all of these or some. */
-  readonly types: readonly ResourceType[]
-  readonly log: Log
-  readonly check: TokenCheck
-  readonly endpoint: TokenEndpoint
-  readonly addressOf: AddressOf
-  /** What is limited; requests and failed sign-ins are not when a setting says so. */
-  readonly limits: {
-    readonly requests: Limiter | undefined
-    readonly signIns: Limiter | undefined
-    readonly attempts: Limiter
-  }
-  viewOf(tenant: string): TenantView
-  /** The base URL of a tenant, without a slash at its end. */
-  baseUrl(tenant: string): string
-  /** The store of a tenant, or undefined when there is no such tenant. */
-  lease(tenant: string): Promise<Lease | undefined>
-  /** Whether there is such a tenant, and it is not suspended. */
-  isServed(tenant: string): boolean
-  readonly metrics: Metrics
-  isReady(): boolean
-  /** Where each request of a tenant is noted, for its administrator. */
-  readonly requests: RequestLog
-  /** What speaks of a secret, in any tenant. */
-  readonly isSecret: Names
-  isTenant(name: string): boolean
-}
-
-/** What is asked: the request, and what has been read from its path, query and headers. */
-export interface Ask {
-  readonly request: Request
-  readonly id: string
-  readonly query: URLSearchParams
-  readonly context: Context
-  header(name: string): string | undefined
-  /** The body as JSON. @throws ScimError see readBody */
-  body(): Promise<JsonValue>
-  /** Notes what became of the operations of a bulk request, which the status does not tell. */
-  noteResults(answer: JsonObject): void
-  /** The type of this name as the tenant sees it. @throws ScimError 404 when it does not */
-  typeNamed(name: string): ResourceType
-  projection(type: ResourceType): Projection
-}
+import { addressOf, type Lease, type Raw, type Wire } from './wire.ts'
 
 type Handler = (ask: Ask) => Promise<Response>
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -101,16 +26,6 @@ export type Handlers = Partial<Record<Method, Handler>> & {
 }
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
-
-/**
- * What Elysia hands on. Parameters are decoded once, null when they cannot be; a fixed path has
- * none.
- */
-export interface Raw {
-  readonly request: Request
-  readonly params: Readonly<Record<string, string | null>> | undefined
-  readonly server: { requestIP(request: Request): { address: string } | null } | null
-}
 
 /** Serves one path: the methods that it has, HEAD with GET, and 405 for all others. */
 export function route(server: AnyElysia, wire: Wire, path: string, handlers: Handlers): void {
@@ -173,15 +88,20 @@ async function exchange(
     if (requests) requireRate(requests, rateKeyOf(wire, entrant, raw), 'requests')
     // What exactly is asked for, the operations say; this is what can be said before the body.
     if (!handlers.isPublic && !mayAtAll(entrant, verb)) throw forbidden(entrant, { verb })
-    lease = handlers.isPublic ? undefined : await wire.lease(tenant)
-    if (!lease && !handlers.isPublic) throw unauthorized(true)
-    const named = lease ? known(wire, raw, entrant, tenant, lease, noted) : entrant
-    const actor = named instanceof Promise ? await named : named
+    if (!handlers.isPublic) {
+      const leased = wire.lease(tenant)
+      lease = leased instanceof Promise ? await leased : leased
+      if (!lease) throw unauthorized(true)
+    }
+    const isNamed = lease && entrant.alias
+    const actor = isNamed
+      ? await known({ wire, raw, actor: entrant, tenant, lease, noted })
+      : entrant
     if (lease && actor.user !== undefined) {
       const isMeAlone = actor.scopes.size === 1 && actor.scopes.has('me')
       await requireActive(lease.store, actor.user, isMeAlone)
     }
-    reply = await handler(askOf(wire, raw, actor, tenant, lease, noted))
+    reply = await handler(new Ask({ wire, raw, actor, tenant, lease, noted }))
   } catch (error) {
     noted.fault = error
     reply = faultReply(wire, error, requestId)
@@ -204,8 +124,10 @@ function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void {
   if (tenant === undefined || (!actor && reply.status === 429)) return
   if (!actor && tenant !== DEFAULT_TENANT && !wire.isTenant(tenant)) return
   noted.bodyBytes = bodyBytesOf(raw.request)
-  const names = { isSecret: wire.isSecret, sensitive: wire.viewOf(tenant).rules.sensitive }
-  wire.requests.append(tenant, recordOf(raw.request, addressOf(wire, raw), noted, reply, names))
+  const { sensitive } = wire.viewOf(tenant).rules
+  const hidden = { isSecret: wire.isSecret, sensitive }
+  const address = () => addressOf(wire, raw)
+  wire.requests.append(tenant, recordOf(raw.request, address, noted, reply, hidden))
 }
 
 /**
@@ -230,18 +152,11 @@ export function noteStray(wire: Wire, raw: Raw, fault: ScimError): void {
 }
 
 /** The same actor with the id of the user whom the credential names by something else. */
-function known(
-  wire: Wire,
-  raw: Raw,
-  actor: Actor,
-  tenant: string,
-  lease: Lease,
-  noted: Noted,
-): Actor | Promise<Actor> {
-  const { alias } = actor
-  if (!alias) return actor
-  const { context } = askOf(wire, raw, actor, tenant, lease, noted)
-  return userNamed(context, alias).then((user) => ({ ...actor, user }))
+async function known(asking: Asking): Promise<Actor> {
+  const { actor } = asking
+  if (!actor.alias) return actor
+  const user = await userNamed(new Ask(asking).context, actor.alias)
+  return { ...actor, user }
 }
 
 function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
@@ -252,12 +167,6 @@ function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
 /** Credentials have a rate of their own each; visitors share that of their address. */
 const rateKeyOf = (wire: Wire, { id, tenant }: Actor, raw: Raw): string =>
   id === '' ? `/${addressOf(wire, raw)}` : `${tenant}/${id}`
-
-/** The address of a client; empty for a Unix socket. */
-export const addressOf = (
-  wire: Wire,
-  { request, server }: Pick<Raw, 'request' | 'server'>,
-): string => wire.addressOf(server?.requestIP(request)?.address ?? '', request.headers)
 
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
   if (error instanceof ScimError) {
@@ -312,77 +221,4 @@ function visitor(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
   if (raw.request.headers.has('authorization') || tenant !== DEFAULT_TENANT)
     return enter(wire, raw, tenant)
   return { id: '', name: '', tenant, scopes: new Set(), user: undefined }
-}
-
-function askOf(
-  wire: Wire,
-  raw: Raw,
-  actor: Actor,
-  tenant: string,
-  lease: Lease | undefined,
-  noted: Noted,
-): Ask {
-  const { request, params } = raw
-  const { url } = request
-  const at = url.indexOf('?')
-  const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
-  const baseUrl = wire.baseUrl(tenant)
-  const { service } = wire
-  const id = params?.['id'] ?? ''
-  const view = wire.viewOf(tenant)
-  const { requestId } = noted
-  let rules: Rules | undefined
-  const context: Context = {
-    ...service,
-    registry: view.registry,
-    checks: view.checks,
-    strictChecks: view.strictChecks,
-    // Made for those who ask: reading one resource does not.
-    get rules() {
-      noted.needed ??= new Set<Tolerance>()
-      rules ??= { ...view.rules, needed: noted.needed }
-      return rules
-    },
-    baseUrl,
-    subject: `${tenant}/${actor.id}/${[...actor.scopes].join(' ')}`,
-    user: actor.user,
-    requireAccess: (verb, { name }, id) => requireAccess(actor, { verb, type: name, id }),
-    maySearch: ({ name }) => may(actor, { verb: 'read', type: name }),
-    attempts: {
-      take: (id) => requireRate(wire.limits.attempts, `${tenant}/${id}`, 'attempts at a password'),
-      giveBack: (id) => wire.limits.attempts.giveBack(`${tenant}/${id}`),
-    },
-    // Making a signal costs as much as reading a resource; only long work looks at it.
-    get signal() {
-      return request.signal
-    },
-    get store() {
-      if (!lease) throw new Error('discovery asks for a store')
-      return lease.store
-    },
-    holdStore: () => lease?.share() ?? (() => undefined),
-    get origin() {
-      return { time: service.now(), actor: actor.name, address: addressOf(wire, raw), requestId }
-    },
-  }
-  return {
-    request,
-    id,
-    query,
-    context,
-    header: (name) => request.headers.get(name) ?? undefined,
-    async body() {
-      noted.body = await readBody(request)
-      return noted.body
-    },
-    noteResults(answer) {
-      noted.results = answer
-    },
-    projection: (type) => readProjection(type, projectionInQuery(query)),
-    typeNamed(name) {
-      const type = view.registry.typeNamed(name)
-      if (!type) throw ScimError.status(404, `there is no resource type ${name}`)
-      return type
-    },
-  }
 }

@@ -7,7 +7,7 @@ import { requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import { ScimError } from '../scim/error.ts'
 import { FORM_BYTES_MAX } from '../scim/limits.ts'
-import { addressOf, type Raw, type Wire } from './exchange.ts'
+import { addressOf, type Raw, type Wire } from './wire.ts'
 
 const WELL_KNOWN = '/.well-known/oauth-authorization-server'
 

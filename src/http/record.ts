@@ -3,6 +3,7 @@
 import type { Access, Actor } from '../auth/actor.ts'
 import { prefixIn, tokenIn } from '../auth/bearer.ts'
 import { ScimError } from '../scim/error.ts'
+import { isoOf } from '../scim/instant.ts'
 import type { JsonValue } from '../scim/json.ts'
 import { REQUESTS_BODY_LENGTH_MAX } from '../scim/limits.ts'
 import {
@@ -41,7 +42,8 @@ export interface RequestRecord {
   readonly requestId: string
   /** By name and prefix; of one that is not good here, by the prefix alone. */
   readonly credential?: { readonly name?: string; readonly prefix: string }
-  readonly address: string
+  /** Of a write, and of whatever failed. */
+  readonly address?: string
   readonly method: string
   /** With the query. */
   readonly path: string
@@ -72,34 +74,60 @@ export interface Hidden {
 /** Makes the record of a request. Nothing of its headers is in it. */
 export function recordOf(
   request: Request,
-  address: string,
+  address: () => string,
   noted: Noted,
   reply: Response,
-  { isSecret, sensitive }: Hidden,
+  hidden: Hidden,
 ): RequestRecord {
-  const isSensitive = sensitiveNames(sensitive)
-  const isHidden: Names = (text) => isSecret(text) || isSensitive(text)
+  const { time, requestId, needed, verb } = noted
+  const { status } = reply
   const asked = withoutHost(request.url)
-  const path = redactedAddress(asked, isSecret, isHidden)
-  const { actor, needed, time, requestId } = noted
-  const credential = credentialOf(request, actor)
-  const isKept = noted.verb !== 'verify' && (reply.status >= 400 || noted.verb !== 'read')
+  const credential = credentialOf(request, noted.actor)
+  const record: Writable<RequestRecord> = {
+    time: isoOf(time),
+    requestId,
+    method: request.method,
+    path: asked,
+    status,
+    ms: Math.round((performance.now() - noted.begun) * 10) / 10,
+  }
+  if (credential) record.credential = credential
+  if (needed && needed.size > 0) record.tolerances = [...needed]
+  // Most requests read one resource, and there is no more to say of them.
+  if (verb === 'read' && status < 400 && !asked.includes('?')) return record
+  return verb === 'read' && status < 400
+    ? { ...record, path: pathOf(asked, hidden) }
+    : { ...record, address: address(), ...detailsOf(asked, noted, reply, hidden) }
+}
+
+type Writable<T> = { -readonly [name in keyof T]: T[name] }
+
+/** The address that was asked for, without what is kept out of records. */
+const pathOf = (asked: string, { isSecret, sensitive }: Hidden): string => {
+  const isSensitive = sensitiveNames(sensitive)
+  const path = redactedAddress(asked, isSecret, (text) => isSecret(text) || isSensitive(text))
+  return path.slice(0, REQUESTS_BODY_LENGTH_MAX)
+}
+
+/** What is kept of a write, and of whatever failed. */
+function detailsOf(
+  asked: string,
+  noted: Noted,
+  reply: Response,
+  hidden: Hidden,
+): Partial<RequestRecord> {
+  const { isSecret } = hidden
+  const isSensitive = sensitiveNames(hidden.sensitive)
+  const isHidden: Names = (text) => isSecret(text) || isSensitive(text)
+  const path = pathOf(asked, hidden)
   const kept =
-    isKept && isJsonObject(noted.body)
+    noted.verb !== 'verify' && isJsonObject(noted.body)
       ? redactedBody(noted.body, isSecret, isHidden, REQUESTS_BODY_LENGTH_MAX)
       : undefined
   const location = reply.status === 201 ? reply.headers.get('location') : null
   return {
-    time: new Date(time).toISOString(),
-    requestId,
-    ...(credential ? { credential } : {}),
-    address,
-    method: request.method,
-    path: path.slice(0, REQUESTS_BODY_LENGTH_MAX),
-    status: reply.status,
-    ms: Math.round((performance.now() - noted.begun) * 10) / 10,
+    path,
     ...(location === null ? {} : { location }),
-    ...(needed && needed.size > 0 ? { tolerances: [...needed] } : {}),
     ...errorOf(noted, reply.status, path !== asked || kept?.isRedacted === true),
     ...bodyOf(noted, reply.status, kept),
     ...failedIn(noted.results, isSecret, isHidden),

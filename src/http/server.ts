@@ -24,7 +24,8 @@ import { projectionOfWrite, readProjection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { type SearchRequest, searchInBody, searchInQuery } from '../scim/search-request.ts'
 import { requireNothingSensitive } from '../scim/sensitive.ts'
-import { type Ask, type Handlers, noteStray, route, type Wire } from './exchange.ts'
+import type { Ask } from './ask.ts'
+import { type Handlers, noteStray, route } from './exchange.ts'
 import { oauthRoutes } from './oauth.ts'
 import {
   changedReply,
@@ -36,6 +37,7 @@ import {
   notModifiedReply,
   resourceReply,
 } from './reply.ts'
+import type { Wire } from './wire.ts'
 
 /**
  * Paths of the default tenant, and of the tenant that the path names. Without a version the newest
@@ -149,10 +151,11 @@ async function searchReply(
 }
 
 /** All that the credential may search; those that it may not are as if they were not there. */
-function typesToSearch({ registry, maySearch, requireAccess }: Context): readonly ResourceType[] {
-  const types = registry.types.filter(maySearch)
+function typesToSearch(context: Context): readonly ResourceType[] {
+  const { registry } = context
+  const types = registry.types.filter((type) => context.maySearch(type))
   const [first] = registry.types
-  if (types.length === 0 && first) requireAccess('read', first)
+  if (types.length === 0 && first) context.requireAccess('read', first)
   return types
 }
 
@@ -203,7 +206,7 @@ async function asMyself(method: 'GET' | 'PUT' | 'PATCH' | 'DELETE', ask: Ask): P
   const { type, id } = await subjectOf(ask.context.store, ask.context.user)
   const handler = resource(type.name)[method]
   if (!handler) throw new Error(`/Me has no ${method}`)
-  const reply = await handler({ ...ask, id })
+  const reply = await handler(ask.about(id))
   // Section 3.11 wants it in every answer, those without a body included.
   reply.headers.set('Location', locationOf(ask.context, type, id))
   return reply

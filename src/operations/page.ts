@@ -127,19 +127,19 @@ type Sealed = readonly [
 ]
 
 function sealCursor(
-  { now, seal }: Context,
+  context: Context,
   bound: string,
   { count, total, last }: { count: number; total: number; last: Match },
 ): string {
   const { stored, position } = last
   const key = position.key === undefined ? null : btoa(position.key)
-  const expires = now() + CURSOR_LIFETIME_MS
+  const expires = context.now() + CURSOR_LIFETIME_MS
   const sealed: Sealed = [expires, count, total, stored.type.name, position.handle, key]
-  return seal(JSON.stringify(sealed), bound)
+  return context.seal(JSON.stringify(sealed), bound)
 }
 
-function openCursor({ now, open }: Context, cursor: string, bound: string) {
-  const text = open(cursor, bound)
+function openCursor(context: Context, cursor: string, bound: string) {
+  const text = context.open(cursor, bound)
   // One text for all: whether a forged cursor is another's is not told.
   if (text === undefined) {
     throw ScimError.of(
@@ -148,7 +148,7 @@ function openCursor({ now, open }: Context, cursor: string, bound: string) {
     )
   }
   const [expires, count, total, type, handle, key] = JSON.parse(text) as Sealed
-  if (expires <= now()) {
+  if (expires <= context.now()) {
     const limit = `${CURSOR_LIFETIME_MS / 1000} seconds`
     throw ScimError.of('expiredCursor', `cursor: it was good for ${limit}; begin anew without one`)
   }

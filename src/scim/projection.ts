@@ -61,8 +61,7 @@ export function readProjection(type: ResourceType, request: ProjectionRequest): 
   }
   const only = attributes.length > 0 ? namedIn(type, attributes) : undefined
   const without = excludedAttributes.length > 0 ? namedIn(type, excludedAttributes) : undefined
-  const isDefault = !only && !without
-  return { isDefault, shown }
+  return only || without ? { isDefault: false, shown } : WHOLE
 
   function shown(attribute: Attribute, extension: string | undefined): Shown {
     const { returned } = attribute
@@ -75,14 +74,19 @@ export function readProjection(type: ResourceType, request: ProjectionRequest): 
       if (isWhole) return subs ? withDefaultSubs(attribute, subs) : true
       return subs ?? (returned === 'request' ? false : alwaysSubs(attribute))
     }
-    if (returned === 'always') return true
-    if (returned === 'request') return false
-    if (!without) return true
+    if (!without || returned === 'always' || returned === 'request')
+      return WHOLE.shown(attribute, extension)
     if (without.extensions.has(extension ?? '') || without.attributes.has(key))
       return alwaysSubs(attribute)
     const excluded = without.subs.get(key)
     return excluded === undefined ? true : remaining(attribute, excluded)
   }
+}
+
+/** What is shown of any type when nothing is asked for. */
+export const WHOLE: Projection = {
+  isDefault: true,
+  shown: ({ returned }) => returned === 'always' || returned === 'default',
 }
 
 const keyOf = (attribute: Attribute, extension: string | undefined): string =>

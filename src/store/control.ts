@@ -63,6 +63,7 @@ export interface Tenant {
 }
 
 export interface ControlStore {
+  /** The very same object as long as the credential is the same. */
   credential(prefix: string): Credential | undefined
   credentials(): readonly ListedCredential[]
   /** False when the prefix is taken. */

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { ASSERTIONS_KEPT_MAX } from '../scim/limits.ts'
 import type { Client, ControlStore, Credential, Tenant } from './control.ts'
-import { type Bytes, openBytes, openEnvironment, StoreFileError } from './lmdb-file.ts'
+import { type Bytes, openBytes, openEnvironment, StoreFileError, textAt } from './lmdb-file.ts'
 
 const CONTROL_FORMAT = 1
 const FORMAT = Buffer.from('format')
@@ -49,8 +49,11 @@ export function openLmdbControl(path: string): ControlStore {
   /** What this process has noted, so that a busy credential costs one write a minute. */
   const noted = new Map<string, number>()
 
+  const credentialNamed = reader<Credential>(credentials)
+  const tenantNamed = reader<KeptTenant>(tenants)
+
   return {
-    credential: (prefix) => read<Credential>(credentials, prefix),
+    credential: credentialNamed,
     credentials: () =>
       [...credentials.getRange(EVERYTHING)].map(({ key, value }) => ({
         ...(JSON.parse(String(value)) as Credential),
@@ -110,7 +113,7 @@ export function openLmdbControl(path: string): ControlStore {
         spentByTime.put(Buffer.concat([timeBytes(until), name]), NOTHING)
         return true
       }),
-    tenant: (name) => present(read<KeptTenant>(tenants, name)),
+    tenant: (name) => present(tenantNamed(name)),
     tenants: () =>
       [...tenants.getRange(EVERYTHING)].flatMap(
         ({ value }) => present(JSON.parse(String(value)) as KeptTenant) ?? [],
@@ -182,6 +185,32 @@ const present = (tenant: KeptTenant | undefined): Tenant | undefined =>
 function read<T>(database: Bytes, name: string): T | undefined {
   const bytes = database.getBinary(Buffer.from(name))
   return bytes && (JSON.parse(String(bytes)) as T)
+}
+
+/** Values that a reader remembers. */
+const PARSED_COUNT_MAX = 1000
+
+/**
+ * Reads values that are asked for with every request. The bytes are read each time, since another
+ * process may have changed them, and are parsed only when it has.
+ *
+ * @returns the very same object as long as the bytes are the same
+ */
+function reader<T>(database: Bytes): (name: string) => T | undefined {
+  const parsed = new Map<string, { readonly text: string; readonly value: T }>()
+  return (name) => {
+    const text = textAt(database, Buffer.from(name))
+    if (text === undefined) {
+      parsed.delete(name)
+      return undefined
+    }
+    const known = parsed.get(name)
+    if (known?.text === text) return known.value
+    const value = JSON.parse(text) as T
+    if (parsed.size >= PARSED_COUNT_MAX) parsed.clear()
+    parsed.set(name, { text, value })
+    return value
+  }
 }
 
 const TIME_BYTES = 8

@@ -52,6 +52,15 @@ export const openBytes = (environment: Environment, name: string): Bytes =>
 export const openByHandle = (environment: Environment, name: string): ByHandle =>
   environment.openDB<Buffer, number>(name, { encoding: 'binary', keyEncoding: 'uint32' })
 
+/**
+ * A value that is text. LMDB lends its bytes in one long buffer, whose `length` it sets to theirs:
+ * good until the next read, and only for what is told where to end.
+ */
+export function textAt(database: Bytes, key: Buffer): string | undefined {
+  const bytes = database.getBinaryFast(key)
+  return bytes?.toString('utf8', 0, bytes.length)
+}
+
 /** The same bytes as a Buffer: those of a range are plain arrays. */
 export const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
   Buffer.from(buffer, byteOffset, byteLength)

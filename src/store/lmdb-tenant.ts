@@ -301,7 +301,7 @@ export function recordAt(place: Place): Stored | undefined {
   return readRecord(place.file, place.handle)
 }
 
-/** The record at a handle of one type. LMDB lends the bytes until the next read, and no copy is made. */
+/** The record at a handle of one type, read from the bytes that LMDB lends until the next read. */
 export function readRecord({ records, type }: TypeFile, handle: number): Stored | undefined {
   const bytes = records.getBinaryFast(handle)
   return bytes && decodeRecord(bytes, type, handle)

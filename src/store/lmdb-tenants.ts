@@ -8,12 +8,15 @@ import { openByHandle, openBytes, openEnvironment } from './lmdb-file.ts'
 import type { ReindexWatch } from './lmdb-reindex.ts'
 import { type LmdbStore, openLmdbStore } from './lmdb-store.ts'
 import { numberedTypes } from './lmdb-tenant.ts'
+import type { Soon } from './store.ts'
 
 /** Stores that are open at the same time, those in use not counted against it. */
 const OPEN_COUNT_MAX = 100
 
 interface Entry {
   readonly opening: Promise<LmdbStore>
+  /** Set when it is open. */
+  store?: LmdbStore
   /** When the tenant was made: one of the same name that is made later has another file. */
   readonly created: number
   users: number
@@ -33,7 +36,7 @@ export interface Tenants {
    *
    * @param created tells tenants apart that had the same name one after the other
    */
-  lease(name: string, created: number): Promise<TenantLease>
+  lease(name: string, created: number): Soon<TenantLease>
   /** Closes the stores of tenants that are gone, which frees the space of their files. */
   closeOthers(isThere: (name: string, created: number) => boolean): void
   /** Closes all stores, after what they are writing. */
@@ -56,15 +59,20 @@ export function lmdbTenants(
   const closing = new Map<string, Promise<unknown>>()
 
   return {
-    async lease(name, created) {
+    lease(name, created) {
       const entry = enter(name, created)
-      try {
-        return leaseOf(entry, await entry.opening)
-      } catch (error) {
-        release(entry)
-        if (entries.get(name) === entry) entries.delete(name)
-        throw error
-      }
+      if (entry.store) return new Lease(entry, entry.store)
+      return entry.opening.then(
+        (store) => {
+          entry.store = store
+          return new Lease(entry, store)
+        },
+        (error) => {
+          release(entry)
+          if (entries.get(name) === entry) entries.delete(name)
+          throw error
+        },
+      )
     },
     closeOthers(isThere) {
       for (const [name, entry] of entries) if (!isThere(name, entry.created)) retire(name, entry)
@@ -163,20 +171,25 @@ export async function factsOfTenantFile(directory: string, name: string): Promis
   }
 }
 
-function leaseOf(entry: Entry, store: LmdbStore): TenantLease {
-  const once = () => {
-    let isOpen = true
-    return () => {
-      if (isOpen) release(entry)
-      isOpen = false
-    }
+/** Keeps a store open until it has ended, and each share of it as well. */
+class Lease implements TenantLease {
+  readonly store: LmdbStore
+  readonly #entry: Entry
+  #isOpen = true
+
+  constructor(entry: Entry, store: LmdbStore) {
+    this.#entry = entry
+    this.store = store
   }
-  return {
-    store,
-    end: once(),
-    share() {
-      entry.users++
-      return once()
-    },
+
+  share(): () => void {
+    this.#entry.users++
+    const share = new Lease(this.#entry, this.store)
+    return () => share.end()
+  }
+
+  end(): void {
+    if (this.#isOpen) release(this.#entry)
+    this.#isOpen = false
   }
 }

@@ -28,7 +28,8 @@ import {
   widgetTypeOf,
 } from './given.ts'
 
-const storedOf = (type: (typeof TYPES)[number], document: Document) => textOf(type, 'id-1', document)
+const storedOf = (type: (typeof TYPES)[number], document: Document) =>
+  textOf(type, 'id-1', document)
 
 /** The same value with the members of its objects in another order. */
 function shuffled(value: JsonValue, random: () => number): JsonValue {

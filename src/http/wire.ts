@@ -1,0 +1,68 @@
+/** What the server needs of the rest of the house, and what Elysia hands on of a request. */
+
+import type { TokenCheck } from '../auth/bearer.ts'
+import type { TokenEndpoint } from '../auth/oauth.ts'
+import type { Limiter } from '../auth/rate.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Service, TenantView } from '../operations/context.ts'
+import type { Names } from '../scim/redact.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import type { RequestLog } from '../store/request-log.ts'
+import type { Soon, Store } from '../store/store.ts'
+import type { AddressOf } from './forwarded.ts'
+
+/** A tenant's store, which stays open until the lease and every share of it have ended. */
+export interface Lease {
+  readonly store: Store
+  /** For a body that is still being sent; the result ends the share. */
+  share(): () => void
+  end(): void
+}
+
+/** What the server needs of the rest of the house. */
+export interface Wire {
+  readonly service: Service
+  /** The resource types of all tenants: each of them sees all of these or some. */
+  readonly types: readonly ResourceType[]
+  readonly log: Log
+  readonly check: TokenCheck
+  readonly endpoint: TokenEndpoint
+  readonly addressOf: AddressOf
+  /** What is limited; requests and failed sign-ins are not when a setting says so. */
+  readonly limits: {
+    readonly requests: Limiter | undefined
+    readonly signIns: Limiter | undefined
+    readonly attempts: Limiter
+  }
+  viewOf(tenant: string): TenantView
+  /** The base URL of a tenant, without a slash at its end. */
+  baseUrl(tenant: string): string
+  /** The store of a tenant, or undefined when there is no such tenant. */
+  lease(tenant: string): Soon<Lease | undefined>
+  /** Whether there is such a tenant, and it is not suspended. */
+  isServed(tenant: string): boolean
+  readonly metrics: Metrics
+  isReady(): boolean
+  /** Where each request of a tenant is noted, for its administrator. */
+  readonly requests: RequestLog
+  /** What speaks of a secret, in any tenant. */
+  readonly isSecret: Names
+  isTenant(name: string): boolean
+}
+
+/**
+ * What Elysia hands on. Parameters are decoded once, null when they cannot be; a fixed path has
+ * none.
+ */
+export interface Raw {
+  readonly request: Request
+  readonly params: Readonly<Record<string, string | null>> | undefined
+  readonly server: { requestIP(request: Request): { address: string } | null } | null
+}
+
+/** The address of a client; empty for a Unix socket. */
+export const addressOf = (
+  wire: Wire,
+  { request, server }: Pick<Raw, 'request' | 'server'>,
+): string => wire.addressOf(server?.requestIP(request)?.address ?? '', request.headers)
