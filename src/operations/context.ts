@@ -62,7 +62,10 @@ export interface Context extends Service, TenantView {
 
 /** The URI of a resource: meta.location, Location and `$ref`. RFC 7643 section 3.1. */
 export const locationOf = (context: Context, type: ResourceType, id: string): string =>
-  `${context.baseUrl}${type.endpoint}/${encodeURIComponent(id)}`
+  `${context.baseUrl}${type.endpoint}/${UNRESERVED.test(id) ? id : encodeURIComponent(id)}`
+
+/** RFC 3986 section 2.3: what stands in a URI as it is, as all ids that are made here do. */
+const UNRESERVED = /^[\w.~-]*$/
 
 export const notFound = (type: ResourceType, id: string): ScimError =>
   ScimError.status(404, `${type.name} ${id} not found`)

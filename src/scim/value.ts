@@ -167,10 +167,10 @@ function readComplex(
  * Whether a complex attribute refers to resources of this server, such as manager. RFC 7643 section
  * 2.4.
  */
-export function isReference(attribute: Attribute): boolean {
-  const types = attribute.subs.get('$ref')?.referenceTypes ?? []
-  const resources = types.length > 0 && !types.includes('external') && !types.includes('uri')
-  return resources && attribute.subs.has('value')
+export function isReference({ subs }: Attribute): boolean {
+  const types = subs.get('$ref')?.referenceTypes
+  if (!types || types.length === 0 || !subs.has('value')) return false
+  return !types.includes('external') && !types.includes('uri')
 }
 
 /** The id at the end of a `$ref`, absolute or relative to the base URL, or undefined. */

@@ -3,7 +3,7 @@
 import type { Entry } from '../scim/entries.ts'
 import { ScimError } from '../scim/error.ts'
 import type { AttributePath } from '../scim/registry.ts'
-import { entryKey, handleOf, valueEnd, valueKey } from './lmdb-keys.ts'
+import { entryKeyOf, handleOf, valueEnd, valueKey } from './lmdb-keys.ts'
 import type { TenantFile, TypeFile } from './lmdb-tenant.ts'
 
 export interface EntryDiff {
@@ -12,6 +12,7 @@ export interface EntryDiff {
 }
 
 export function entryDiff(before: readonly Entry[], after: readonly Entry[]): EntryDiff {
+  if (before.length === 0 || after.length === 0) return { added: after, removed: before }
   // By text, as there may be tens of thousands of each.
   const nameOf = ({ path, key, sorts }: Entry) => `${path.text} ${sorts} ${String(key)}`
   const old = new Set(before.map(nameOf))
@@ -61,9 +62,8 @@ function holderOf(
   key: Entry['key'],
   handle: number,
 ): number | undefined {
-  const index = type.indexes.find((candidate) => candidate.path.text === path.text)
   const range = { start: valueKey(key), end: valueEnd(key), limit: 2 }
-  for (const found of index?.entries.getKeys(range) ?? []) {
+  for (const found of type.entriesOf.get(path.text)?.getKeys(range) ?? []) {
     if (handleOf(found) !== handle) return handleOf(found)
   }
   return undefined
@@ -73,21 +73,18 @@ const SORTS = Buffer.from([1])
 const PLAIN = Buffer.alloc(0)
 
 export function writeEntries(type: TypeFile, handle: number, { added, removed }: EntryDiff): void {
-  for (const { path, entries } of type.indexes) {
-    for (const entry of removed) {
-      if (entry.path.text === path.text) entries.remove(entryKey(valueKey(entry.key), handle))
-    }
-    for (const entry of added) {
-      if (entry.path.text !== path.text) continue
-      entries.put(entryKey(valueKey(entry.key), handle), entry.sorts ? SORTS : PLAIN)
-    }
+  for (const { path, key } of removed) {
+    type.entriesOf.get(path.text)?.remove(entryKeyOf(key, handle))
+  }
+  for (const { path, key, sorts } of added) {
+    type.entriesOf.get(path.text)?.put(entryKeyOf(key, handle), sorts ? SORTS : PLAIN)
   }
 }
 
 /** Moves the entry of a resource that got a new version and nothing else. */
 export function moveLastModified(type: TypeFile, handle: number, from: number, to: number): void {
-  const index = type.indexes.find(({ path }) => path.text === 'meta.lastModified')
-  if (!index || from === to) return
-  index.entries.remove(entryKey(valueKey(from), handle))
-  index.entries.put(entryKey(valueKey(to), handle), SORTS)
+  const entries = type.entriesOf.get('meta.lastModified')
+  if (!entries || from === to) return
+  entries.remove(entryKeyOf(from, handle))
+  entries.put(entryKeyOf(to, handle), SORTS)
 }

@@ -1,6 +1,6 @@
 /** Appends what changed to the journal, in the transaction of the change, and reads it back. */
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { JsonValue } from '../scim/json.ts'
 import { JOURNAL_CHUNK_COUNT } from '../scim/limits.ts'
 import type { ResourceType } from '../scim/registry.ts'
@@ -115,7 +115,7 @@ export function append(
   }
   const bytes = Buffer.from(JSON.stringify(entry))
   counters.sequence += 1
-  counters.hash = createHash('sha256').update(bytes).digest()
+  counters.hash = hash('sha256', bytes, 'buffer')
   file.journal.put(sequenceKey(counters.sequence), bytes)
 }
 
@@ -186,12 +186,25 @@ function difference(type: ResourceType, before: Document, after: Document) {
   return { before: was, after: is, secrets }
 }
 
+const secretive = new WeakMap<ReadonlyMap<string, Attribute>, boolean>()
+
+/** Whether any of these attributes is never returned, at whatever depth. */
+function hasSecrets(subs: ReadonlyMap<string, Attribute>): boolean {
+  const known = secretive.get(subs)
+  if (known !== undefined) return known
+  const found = [...subs.values()].some(
+    (attribute) => attribute.returned === 'never' || hasSecrets(attribute.subs),
+  )
+  secretive.set(subs, found)
+  return found
+}
+
 /** A value without what is never returned, at whatever depth; undefined when nothing is left. */
 function told(
   subs: ReadonlyMap<string, Attribute> | undefined,
   value: JsonValue | undefined,
 ): JsonValue | undefined {
-  if (!subs || subs.size === 0 || value === undefined) return value
+  if (!subs || value === undefined || !hasSecrets(subs)) return value
   if (Array.isArray(value)) return value.flatMap((element) => told(subs, element) ?? [])
   if (!isJsonObject(value)) return value
   const kept: JsonObject = {}
@@ -248,15 +261,15 @@ export function readChunk(
  * @returns the sequence number at which it is not so
  */
 export function verifyJournal(file: TenantFile): number | undefined {
-  const { sequence, hash } = readCounters(file.meta)
+  const { sequence, hash: head } = readCounters(file.meta)
   let expected: string | undefined
   let last = sequence
   for (const { key, value } of file.journal.getRange({ start: sequenceKey(0) })) {
     last = key.readUIntBE(0, 6)
     const { previous } = JSON.parse(String(value)) as StoredEntry
     if (expected !== undefined && previous !== expected) return last
-    expected = createHash('sha256').update(value).digest('hex')
+    expected = hash('sha256', value, 'hex')
   }
-  const isWhole = expected === undefined || expected === hash.toString('hex')
+  const isWhole = expected === undefined || expected === head.toString('hex')
   return isWhole && last === sequence ? undefined : last
 }

@@ -37,6 +37,8 @@ export interface TypeFile {
   /** Handle to record (lmdb-record.ts), of resources that exist. */
   readonly records: ByHandle
   readonly indexes: readonly IndexFile[]
+  /** The entries of each index, by the text of its path. */
+  readonly entriesOf: ReadonlyMap<string, Bytes>
 }
 
 export interface LinkFile {
@@ -176,14 +178,16 @@ function filesOf({ numbers, registry, ...opened }: Opened): TenantFile {
   const typeByNumber: (TypeFile | undefined)[] = []
   for (const type of registry.types) {
     const number = numbers[type.name] as number
+    const indexes = type.indexed.map((path) => ({
+      path,
+      entries: openBytes(environment, `index/${type.name}/${path.text}`),
+    }))
     const file: TypeFile = {
       type,
       number,
       records: openByHandle(environment, `records/${type.name}`),
-      indexes: type.indexed.map((indexed) => ({
-        path: indexed,
-        entries: openBytes(environment, `index/${type.name}/${indexed.text}`),
-      })),
+      indexes,
+      entriesOf: new Map(indexes.map(({ path, entries }) => [path.text, entries])),
     }
     types.set(type.name, file)
     typeByNumber[number] = file
@@ -290,7 +294,7 @@ export function writeSignatures(file: TenantFile, signatures: IndexSignatures): 
 /** Where a resource with this id is or was; whether it exists is for its record to say. */
 export function placeOf(file: TenantFile, id: string): Place | undefined {
   // LMDB has no empty keys, and no resource has an empty id.
-  const found = id === '' ? undefined : file.ids.getBinary(idKey(id))
+  const found = id === '' ? undefined : file.ids.getBinaryFast(idKey(id))
   if (!found) return undefined
   const type = file.typeByNumber[found.readUInt16BE(0)]
   return type && { file: type, handle: found.readUInt32BE(2) }

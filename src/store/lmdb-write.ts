@@ -137,8 +137,8 @@ function stage(
 ): Staged {
   const { id, type } = change
   const typeFile = typeFileOf(file, type)
-  const known = placeOf(file, id)
   const created = overlay.created.get(id)
+  const known = created ? undefined : placeOf(file, id)
   // Of a type that is not served at present there is an id, but no place.
   if (created && file.ids.doesExist(idKey(id))) throw new Error(`the id ${id} is taken`)
   const place = created ?? (known?.file === typeFile ? known : undefined)
