@@ -14,7 +14,8 @@ import {
   valueEnd,
   valueKey,
 } from './lmdb-keys.ts'
-import { directOwners, memberIn, memberRange, ownersBelow } from './lmdb-links.ts'
+import { memberIn, memberRange } from './lmdb-links.ts'
+import { directOwners, ownersBelow } from './lmdb-owners.ts'
 import { decodeRecord } from './lmdb-record.ts'
 import { allHandles, entryCountOf, sorter, sortIndexOf, type Walk, walk } from './lmdb-sort.ts'
 import { linkFileOf, placeOf, type TenantFile, type TypeFile, typeFileOf } from './lmdb-tenant.ts'
@@ -110,7 +111,7 @@ function estimate(file: TenantFile, type: TypeFile, plan: Plan): number {
       const place = placeOf(file, plan.id)
       if (!place) return 0
       const member = { type: place.file.number, handle: place.handle }
-      return directOwners(file, plan.link, member, ESTIMATE_COUNT_MAX).length
+      return directOwners(type, linkFileOf(file, plan.link), member, ESTIMATE_COUNT_MAX).length
     }
     case 'membersOf': {
       const place = placeOf(file, plan.id)
@@ -315,7 +316,8 @@ async function collect(
       const place = placeOf(file, plan.id)
       if (!place?.file.records.doesExist(place.handle)) return
       const member = { type: place.file.number, handle: place.handle }
-      for (const owner of directOwners(file, plan.link, member)) handles.add(owner.handle)
+      const owners = directOwners(type, linkFileOf(file, plan.link), member)
+      for (const owner of owners) handles.add(owner)
       return
     }
     case 'membersOf': {
