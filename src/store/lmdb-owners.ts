@@ -78,18 +78,6 @@ export function ownersOf(file: TenantFile, link: Link, member: Member): Owner[] 
   return found
 }
 
-/** The handles of the direct owners of one member, in order, as far as `countMax`. */
-export function directOwners(
-  owners: TypeFile,
-  links: LinkFile,
-  member: Member,
-  countMax = Number.POSITIVE_INFINITY,
-): number[] {
-  const handles: number[] = []
-  eachDirect(owners, links, member, (handle) => handles.push(handle) < countMax)
-  return handles
-}
-
 /**
  * Goes through the owners whose record exists and whose generation a link belongs to, as long as
  * `visit` asks for more.
@@ -102,11 +90,22 @@ function eachDirect(
 ): void {
   const prefix = reverseKey(member.type, member.handle, 0, 0).subarray(0, 6)
   for (const key of reverse.getKeys({ start: prefix, end: after(prefix) })) {
-    const handle = key.readUInt32BE(6)
-    const fields = fieldsAt(owners.records, handle)
-    if (fields && generationOf(fields) === key.readUInt32BE(10) && !visit(handle, fields)) return
+    const fields = ownerFields(owners, key)
+    if (fields && !visit(key.readUInt32BE(OWNER_AT), fields)) return
   }
 }
+
+const OWNER_AT = 6
+const GENERATION_AT = 10
+
+function ownerFields({ records }: TypeFile, key: Buffer): Buffer | undefined {
+  const fields = fieldsAt(records, key.readUInt32BE(OWNER_AT))
+  return fields && generationOf(fields) === key.readUInt32BE(GENERATION_AT) ? fields : undefined
+}
+
+/** The owner in a reverse key; undefined when the link is not valid any more. */
+export const ownerIn = (owners: TypeFile, key: Buffer): number | undefined =>
+  ownerFields(owners, key) && key.readUInt32BE(OWNER_AT)
 
 /** The bytes of a record, without a copy of them: good until something else is read. */
 function fieldsAt(records: ByHandle, handle: number): Buffer | undefined {
@@ -155,7 +154,9 @@ function ownersAbove(
 ): readonly number[] {
   const known = memory.above.get(handle)
   if (known) return known
-  const above = directOwners(owners, links, { type: owners.number, handle }, OWNERS_COUNT_MAX)
+  const above: number[] = []
+  const member = { type: owners.number, handle }
+  eachDirect(owners, links, member, (owner) => above.push(owner) < OWNERS_COUNT_MAX)
   if (memory.count + above.length >= NESTINGS_KEPT_MAX) forgetNesting(memory)
   memory.above.set(handle, above)
   memory.count += above.length + 1

@@ -4,7 +4,8 @@ import { documentOf } from '../scim/document.ts'
 import { ScimError } from '../scim/error.ts'
 import { SORT_COUNT_MAX } from '../scim/limits.ts'
 import { comparePositions, type Position, type Sort, sortKeyOf } from '../scim/sort.ts'
-import { entryKey, HANDLE_MAX, handleOf, KEY_END, valueKey } from './lmdb-keys.ts'
+import { HandleSet } from './handles.ts'
+import { entryKey, HANDLE_MAX, handleOf, KEY_END, LOWEST, valueKey } from './lmdb-keys.ts'
 import type { IndexFile, TypeFile } from './lmdb-tenant.ts'
 import { type Pause, sortInSlices } from './slices.ts'
 import type { Stored } from './store.ts'
@@ -50,7 +51,7 @@ async function* lacking(
   after: Position | undefined,
 ): AsyncGenerator<readonly Position[]> {
   if (!mayLackValues(type, index)) return
-  const valued = new Set<number>()
+  const valued = new HandleSet()
   for await (const batch of valuedUp(index, undefined, KEY_END, pause))
     for (const { handle } of batch) valued.add(handle)
   for await (const handles of allHandles(type, pause, after?.handle)) {
@@ -63,7 +64,7 @@ async function* lacking(
  * With one entry for each resource, none lacks a value. Indexes of many values do not tell, neither
  * do those of a sub-attribute of many values, by none of which a resource is sorted.
  */
-function mayLackValues({ records }: TypeFile, { path, entries }: IndexFile): boolean {
+export function mayLackValues({ records }: TypeFile, { path, entries }: IndexFile): boolean {
   if (path.attribute.multiValued || path.leaf.multiValued) return true
   return entryCountOf(records) !== entryCountOf(entries)
 }
@@ -88,8 +89,6 @@ export async function* allHandles(
     await pause()
   }
 }
-
-const LOWEST = Buffer.from([0])
 
 /** The entry of a position that has a value: the bytes of the value stand in it as Latin-1. */
 const entryOf = ({ key = '', handle }: Position): Buffer =>

@@ -252,11 +252,14 @@ test('values that an index cuts off are found by every operator, and no others',
   }
 })
 
-const EVERY_KIND: Plan['kind'][] = ['all', 'anyOf', 'id', 'membersOf', 'ownersOf', 'range', 'union']
+const EVERY_KIND: Plan['kind'][] = [
+  ...(['all', 'anyOf', 'except', 'id', 'membersOf', 'ownersOf', 'range', 'union'] as const),
+]
 
 const kindsIn = (plan: Plan): Plan['kind'][] => [
   plan.kind,
   ...('plans' in plan ? plan.plans.flatMap(kindsIn) : []),
+  ...('plan' in plan ? kindsIn(plan.plan) : []),
 ]
 
 /** Fills the store by creations, changes and deletions; returns ids, those of deleted ones too. */
