@@ -40,6 +40,7 @@ export async function search(file: TenantFile, query: Query): Promise<Found> {
   const after = query.after?.position.handle
   if (plan.kind === 'all') return filtered(type, unsorted(allHandles(type, pause, after)), query)
   const handles = await gather(file, type, plan, pause)
+  if (account) account.candidates = handles.size
   const places = unsorted(handles.batches(BATCH_COUNT, after))
   return matches ? filtered(type, places, query) : pageOf(type, places, query, handles.size, pause)
 }
@@ -53,6 +54,7 @@ async function expect(
 ): Promise<void> {
   const countMax = Math.max(...COUNTS_MAX)
   account.plan = plan
+  account.candidates = entryCountOf(type.records)
   account.estimate = { counted: await estimate(file, type, plan, countMax, pause), countMax }
 }
 
@@ -68,6 +70,7 @@ async function sorted(
   const { account, after, matches } = query
   const index = sortIndexOf(type, sort)
   const handles = plan.kind === 'all' ? undefined : await gather(file, type, plan, pause)
+  if (account && handles) account.candidates = handles.size
   if (index && (!handles || isWalkCheaper(type, handles.size, query))) {
     if (account) account.order = 'index'
     const whole = walk(type, index, sort, pause, after?.position)
@@ -166,6 +169,7 @@ async function pageOfValue(
   const isWhole = skip === 0 && !after && keys.length < count
   const known = after?.total ?? (isWhole ? keys.length : undefined)
   const total = known ?? (await keysUpTo(entries, bounds, Number.POSITIVE_INFINITY, pause))
+  if (query.account) query.account.candidates = total
   return pageOf(type, unsorted([keys]), { ...query, skip: 0 }, total, pause)
 }
 

@@ -118,7 +118,8 @@ export interface Account {
   estimate: { readonly counted: number; readonly countMax: number } | undefined
   /** By creation; along the index of the sort; or collected, and sorted in memory. */
   order: 'creation' | 'index' | 'memory'
-  /** Candidates whose documents were read. */
+  candidates: number
+  /** Candidates whose documents were read to decide on them, or to sort them. */
   read: number
 }
 
