@@ -62,32 +62,39 @@ export async function* linked(
   for (let at = 0; at < members.length; at += BATCH_COUNT) {
     if (at > 0) await nextTurn()
     const batch = members.slice(at, at + BATCH_COUNT)
-    yield batch.flatMap((member) => headerOf(file, member) ?? [])
+    yield batch.flatMap((member) => headerOf(file, unpacked(member)) ?? [])
   }
 }
 
-async function capture(file: TenantFile, owner: Stored, link: Link): Promise<Member[]> {
+/** A member as one number: eight bytes, as there may be a hundred thousand and many readers. */
+const packed = ({ type, handle }: Member): number => type * 2 ** 32 + handle
+
+const unpacked = (number: number): Member => ({
+  type: Math.floor(number / 2 ** 32),
+  handle: number % 2 ** 32,
+})
+
+async function capture(file: TenantFile, owner: Stored, link: Link): Promise<number[]> {
   const links = linkFileOf(file, link)
   const { records } = typeFileOf(file, owner.type)
   const record = records.getBinary(owner.handle)
   if (!record) return []
   const first = membersOf(links, owner.handle, generationOf(record), CAPTURE_COUNT)
-  if (first.length < CAPTURE_COUNT) return first
+  if (first.length < CAPTURE_COUNT) return first.map(packed)
 
   // A bounded read transaction: a few milliseconds of work, with other requests in between.
   const transaction = file.environment.useReadTransaction()
   try {
     const now = records.get(owner.handle, { transaction })
     if (!now) return []
-    const members: Member[] = []
+    const members: number[] = []
     const { start, end } = memberRange(owner.handle, generationOf(now))
     const pause = slicer()
     let from = start
     for (;;) {
-      const keys = [
-        ...links.forward.getKeys({ start: from, end, limit: CAPTURE_COUNT, transaction }),
-      ]
-      for (const key of keys) members.push(memberIn(key))
+      const range = { start: from, end, limit: CAPTURE_COUNT, transaction }
+      const keys = [...links.forward.getKeys(range)]
+      for (const key of keys) members.push(packed(memberIn(key)))
       const last = keys.at(-1)
       if (!last || keys.length < CAPTURE_COUNT) return members
       from = after(last)

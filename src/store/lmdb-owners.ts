@@ -18,6 +18,7 @@ import {
   type TenantFile,
   type TypeFile,
 } from './lmdb-tenant.ts'
+import type { Pause } from './slices.ts'
 import type { Header, Owner } from './store.ts'
 
 /** Owners that the search for indirect ones goes through. */
@@ -176,17 +177,23 @@ export function noteNesting({ meta }: TenantFile): void {
 }
 
 /** The owner itself and every owner below it, for finding whoever belongs to it indirectly. */
-export function ownersBelow(file: TenantFile, link: Link, place: Place): Map<number, number> {
+export async function ownersBelow(
+  file: TenantFile,
+  link: Link,
+  place: Place,
+  pause: Pause,
+): Promise<ReadonlyMap<number, number>> {
   const links = linkFileOf(file, link)
   const below = new Map<number, number>()
   const waiting = [place.handle]
   for (let handle = waiting.pop(); handle !== undefined; handle = waiting.pop()) {
-    const record = place.file.records.getBinary(handle)
-    if (!record || below.has(handle) || below.size >= OWNERS_COUNT_MAX) continue
-    const generation = generationOf(record)
+    const fields = below.has(handle) ? undefined : fieldsAt(place.file.records, handle)
+    if (!fields || below.size >= OWNERS_COUNT_MAX) continue
+    const generation = generationOf(fields)
     below.set(handle, generation)
     const nested = membersOf(links, handle, generation, OWNERS_COUNT_MAX, place.file.number)
-    for (const member of nested) waiting.push(member.handle)
+    for (const member of nested) if (!below.has(member.handle)) waiting.push(member.handle)
+    await pause()
   }
   return below
 }

@@ -272,7 +272,8 @@ async function collect(
       const place = placeOf(file, plan.id)
       if (!place || place.file.type.name !== plan.link.owner) return
       const { forward } = linkFileOf(file, plan.link)
-      for (const [owner, generation] of ownersBelow(file, plan.link, place)) {
+      const below = await ownersBelow(file, plan.link, place, pause)
+      for (const [owner, generation] of below) {
         const range = memberRange(owner, generation, type.number)
         await eachKey(forward, range, pause, (key) => {
           const member = memberIn(key)
