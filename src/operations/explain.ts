@@ -1,5 +1,6 @@
 /** Turns a query into an account of how it is answered: for who asks why it takes long. */
 
+import { mayBeIndexed } from '../scim/entries.ts'
 import { parseFilter } from '../scim/filter/parse.ts'
 import { planFilter } from '../scim/filter/plan.ts'
 import type { TypedFilter } from '../scim/filter/resolve.ts'
@@ -7,7 +8,6 @@ import { PAGE_COUNT_DEFAULT, PAGE_COUNT_MAX } from '../scim/limits.ts'
 import type { AttributePath, ResourceType } from '../scim/registry.ts'
 import type { SearchRequest } from '../scim/search-request.ts'
 import { readSort } from '../scim/sort.ts'
-import { isReference } from '../scim/value.ts'
 import type { Account } from '../store/store.ts'
 import type { Context } from './context.ts'
 import { queryOf } from './search.ts'
@@ -82,11 +82,3 @@ function pathsIn(filter: TypedFilter): AttributePath[] {
 
 const isIndexed = ({ indexed }: ResourceType, { text }: AttributePath): boolean =>
   indexed.some((path) => path.text === text)
-
-/** Documents hold neither what is in the header of a record nor what is derived of others. */
-function mayBeIndexed({ text, attribute, sub, leaf, link, reverse }: AttributePath): boolean {
-  if (link || reverse || leaf.type === 'complex' || leaf.type === 'binary') return false
-  if (attribute.name === 'meta') return text === 'meta.lastModified'
-  if (attribute.name === 'id' || attribute.name === 'schemas') return false
-  return !isReference(attribute) || sub === undefined || sub.name === 'value'
-}

@@ -9,8 +9,8 @@
 
 import { LINKS_PER_COMMIT_MAX } from '../scim/limits.ts'
 import type { Link } from '../scim/registry.ts'
-import { after, reverseKey } from './lmdb-keys.ts'
-import { ownerIn } from './lmdb-owners.ts'
+import { after } from './lmdb-keys.ts'
+import { ownerIn, ownersRange } from './lmdb-owners.ts'
 import { type Place, placeOf, recordAt, type TenantFile, type TypeFile } from './lmdb-tenant.ts'
 import { currentOf, Stale } from './lmdb-write.ts'
 import { type Pause, slicer } from './slices.ts'
@@ -45,10 +45,7 @@ export async function* leavesBefore(
   }
 }
 
-const rangeOf = ({ file, handle }: Place) => {
-  const start = reverseKey(file.number, handle, 0, 0).subarray(0, 6)
-  return { start, end: after(start) }
-}
+const rangeOf = ({ file, handle }: Place) => ownersRange({ type: file.number, handle })
 
 function mayHaveMany({ links }: TenantFile, place: Place): boolean {
   let count = 0

@@ -18,11 +18,13 @@ import {
   type TenantFile,
   type TypeFile,
 } from './lmdb-tenant.ts'
-import type { Pause } from './slices.ts'
+import { nextTurn, type Pause } from './slices.ts'
 import type { Header, Owner } from './store.ts'
 
 /** Owners that the search for indirect ones goes through. */
 const OWNERS_COUNT_MAX = 10_000
+/** Owners that are read in one go. */
+const BATCH_COUNT = 1000
 /** Headers of owners that are remembered; then all are forgotten. */
 const HEADERS_KEPT_MAX = 10_000
 /** Nestings that are remembered; then all are forgotten. */
@@ -55,16 +57,26 @@ function memoryOf(links: LinkFile): Memory {
  * Direct owners, then those that own them, each once; cycles end. RFC 7643 section 4.1.2 (groups).
  * Not for use within a write transaction, which may yet come to nothing.
  */
-export function ownersOf(file: TenantFile, link: Link, member: Member): Owner[] {
+export async function ownersOf(file: TenantFile, link: Link, member: Member): Promise<Owner[]> {
   const links = linkFileOf(file, link)
   const owners = file.types.get(link.owner)
   if (!owners) return []
   const memory = memoryOf(links)
   const found: Owner[] = []
-  eachDirect(owners, links, member, (handle, fields) => {
-    found.push({ header: headerOf(memory, owners, handle, fields), direct: true })
-    return true
-  })
+  const { start, end } = ownersRange(member)
+  for (let from = start; ; ) {
+    const keys = [...links.reverse.getKeys({ start: from, end, limit: BATCH_COUNT })]
+    for (const key of keys) {
+      const fields = ownerFields(owners, key)
+      if (!fields) continue
+      const header = headerOf(memory, owners, key.readUInt32BE(OWNER_AT), fields)
+      found.push({ header, direct: true })
+    }
+    const last = keys.at(-1)
+    if (!last || keys.length < BATCH_COUNT) break
+    from = after(last)
+    await nextTurn()
+  }
   if (found.length === 0 || !confirmNesting(file, owners, links, memory)) return found
   const seen = new Set(found.map(({ header }) => header.handle))
   for (let at = 0; at < found.length; at++) {
@@ -79,26 +91,16 @@ export function ownersOf(file: TenantFile, link: Link, member: Member): Owner[] 
   return found
 }
 
-/**
- * Goes through the owners whose record exists and whose generation a link belongs to, as long as
- * `visit` asks for more.
- */
-function eachDirect(
-  owners: TypeFile,
-  { reverse }: LinkFile,
-  member: Member,
-  visit: (handle: number, fields: Buffer) => boolean,
-): void {
-  const prefix = reverseKey(member.type, member.handle, 0, 0).subarray(0, 6)
-  for (const key of reverse.getKeys({ start: prefix, end: after(prefix) })) {
-    const fields = ownerFields(owners, key)
-    if (fields && !visit(key.readUInt32BE(OWNER_AT), fields)) return
-  }
+/** The range of the keys that lead from a member to its owners. */
+export function ownersRange({ type, handle }: Member): { start: Buffer; end: Buffer } {
+  const start = reverseKey(type, handle, 0, 0).subarray(0, OWNER_AT)
+  return { start, end: after(start) }
 }
 
 const OWNER_AT = 6
 const GENERATION_AT = 10
 
+/** The record of an owner that exists, and whose generation the link belongs to. */
 function ownerFields({ records }: TypeFile, key: Buffer): Buffer | undefined {
   const fields = fieldsAt(records, key.readUInt32BE(OWNER_AT))
   return fields && generationOf(fields) === key.readUInt32BE(GENERATION_AT) ? fields : undefined
@@ -155,9 +157,8 @@ function ownersAbove(
 ): readonly number[] {
   const known = memory.above.get(handle)
   if (known) return known
-  const above: number[] = []
-  const member = { type: owners.number, handle }
-  eachDirect(owners, links, member, (owner) => above.push(owner) < OWNERS_COUNT_MAX)
+  const range = { ...ownersRange({ type: owners.number, handle }), limit: OWNERS_COUNT_MAX }
+  const above = [...links.reverse.getKeys(range)].flatMap((key) => ownerIn(owners, key) ?? [])
   if (memory.count + above.length >= NESTINGS_KEPT_MAX) forgetNesting(memory)
   memory.above.set(handle, above)
   memory.count += above.length + 1

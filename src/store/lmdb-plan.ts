@@ -1,4 +1,4 @@
-/** Turns a plan into candidates: how many there are, which of several ranges has fewest, and all. */
+/** Turns a plan into candidates: which of several ranges has the fewest, how many, and all. */
 
 import { KEY_BYTES_MAX } from '../scim/entries.ts'
 import type { Plan, Range } from '../scim/filter/plan.ts'
@@ -11,13 +11,12 @@ import {
   notAbove,
   notBelow,
   prefixRange,
-  reverseKey,
   textPart,
   valueEnd,
   valueKey,
 } from './lmdb-keys.ts'
-import { memberIn, memberRange } from './lmdb-links.ts'
-import { ownerIn, ownersBelow } from './lmdb-owners.ts'
+import { type Member, memberIn, memberRange } from './lmdb-links.ts'
+import { ownerIn, ownersBelow, ownersRange } from './lmdb-owners.ts'
 import { generationOf } from './lmdb-record.ts'
 import { allHandles, entryCountOf, mayLackValues } from './lmdb-sort.ts'
 import {
@@ -123,7 +122,12 @@ export async function estimate(
     case 'ownersOf': {
       const place = placeOf(file, plan.id)
       if (!place) return 0
-      return keysUpTo(linkFileOf(file, plan.link).reverse, ownersRange(place), countMax, pause)
+      return keysUpTo(
+        linkFileOf(file, plan.link).reverse,
+        ownersRange(memberAt(place)),
+        countMax,
+        pause,
+      )
     }
     case 'membersOf': {
       const place = placeOf(file, plan.id)
@@ -148,10 +152,7 @@ export async function estimate(
   }
 }
 
-const ownersRange = ({ file, handle }: Place): Bounds => ({
-  start: reverseKey(file.number, handle, 0, 0),
-  end: reverseKey(file.number, handle + 1, 0, 0),
-})
+const memberAt = ({ file, handle }: Place): Member => ({ type: file.number, handle })
 
 export function indexOf(type: TypeFile, { path }: Range): IndexFile {
   const index = type.indexes.find((candidate) => candidate.path.text === path.text)
@@ -262,7 +263,7 @@ async function collect(
       const place = placeOf(file, plan.id)
       if (!place?.file.records.doesExist(place.handle)) return
       const { reverse } = linkFileOf(file, plan.link)
-      await eachKey(reverse, ownersRange(place), pause, (key) => {
+      await eachKey(reverse, ownersRange(memberAt(place)), pause, (key) => {
         const owner = ownerIn(type, key)
         if (owner !== undefined) handles.add(owner)
       })

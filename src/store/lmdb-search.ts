@@ -1,4 +1,4 @@
-/** Turns a query into the page asked for: its plan's candidates, the matches among them, in order. */
+/** Turns a query into the page asked for: matches among the candidates of its plan, in order. */
 
 import type { Plan, Range } from '../scim/filter/plan.ts'
 import { PAGE_BYTES_MAX, SORT_COUNT_MAX } from '../scim/limits.ts'

@@ -47,17 +47,16 @@ const NONE: Planned = { plan: { kind: 'union', plans: [] }, exact: true }
 /**
  * Plans a filter over the indexes that a resource type declares. Without a filter, all are matches.
  *
- * | filter | candidates | exact |
- * |---|---|---|
- * | `eq`, `gt`, `ge`, `lt`, `le`, `sw`, `pr` of an indexed attribute | one range of its index | unless the index cuts the value |
- * | `co`, `ew` | the keys of its index that hold the text | no |
- * | `ne`, where there is one value at most | all but those of `eq` | as `eq` |
- * | `id eq`, and what links hold | read from ids and links | yes |
- * | `and` | those of the operand that has the fewest | no |
- * | `or` | those of all operands, if each has a plan | if all are |
- * | `not` | all but those of the operand, if that is exact | yes |
- * | a value path | as its filter, but for `ne` and `not` | of one comparison |
- * | anything else | all | no |
+ * - `eq`, `gt`, `ge`, `lt`, `le`, `sw`, `pr` of an indexed attribute: one range of its index, which
+ *   is exact unless the value is so long that the index cuts it.
+ * - `co`, `ew`: all keys of its index, of which those with the text are candidates.
+ * - `ne`, where there is one value at most: all but those of `eq`.
+ * - `id eq`, and which ids links hold: read from ids and links; exact.
+ * - `and`: whichever operand has the fewest. `or`: all operands, if each has a plan; exact if all
+ *   of these are.
+ * - `not`: all but those of the operand, if that is exact.
+ * - a value path: as its filter, but for `ne` and `not`; exact for one comparison.
+ * - anything else: all.
  */
 export function planFilter(type: ResourceType, filter: TypedFilter | undefined): Planned {
   return filter ? planTerm(type, filter, false) : EVERY
