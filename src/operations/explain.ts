@@ -3,7 +3,7 @@
 import { mayBeIndexed } from '../scim/entries.ts'
 import { parseFilter } from '../scim/filter/parse.ts'
 import { planFilter } from '../scim/filter/plan.ts'
-import type { TypedFilter } from '../scim/filter/resolve.ts'
+import { pathsIn, type TypedFilter } from '../scim/filter/resolve.ts'
 import { PAGE_COUNT_DEFAULT, PAGE_COUNT_MAX } from '../scim/limits.ts'
 import type { AttributePath, ResourceType } from '../scim/registry.ts'
 import type { SearchRequest } from '../scim/search-request.ts'
@@ -71,13 +71,6 @@ function missingFor(type: ResourceType, filter: TypedFilter): Missing {
   const single = able.filter((path) => serves([path]))
   if (single.length > 0) return { paths: single.map(({ text }) => text), isAnyEnough: true }
   return { paths: serves(able) ? able.map(({ text }) => text) : [], isAnyEnough: false }
-}
-
-function pathsIn(filter: TypedFilter): AttributePath[] {
-  if ('operands' in filter) return filter.operands.flatMap(pathsIn)
-  if ('operand' in filter) return pathsIn(filter.operand)
-  if (filter.kind === 'constant') return []
-  return filter.kind === 'valuePath' ? pathsIn(filter.filter) : [filter.path]
 }
 
 const isIndexed = ({ indexed }: ResourceType, { text }: AttributePath): boolean =>
