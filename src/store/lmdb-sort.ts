@@ -10,8 +10,9 @@ import type { IndexFile, TypeFile } from './lmdb-tenant.ts'
 import { type Pause, sortInSlices } from './slices.ts'
 import type { Stored } from './store.ts'
 
-/** Keys that are read in one go. */
+/** Keys that are read in one go; at first fewer, as most walks end with a page. */
 const BATCH_COUNT = 1000
+const FIRST_BATCH_COUNT = 128
 
 const NOTHING = new Uint8Array(0)
 
@@ -110,12 +111,12 @@ async function* valuedUp(
   pause: Pause,
 ): AsyncGenerator<readonly Position[]> {
   let start = after
-  for (;;) {
-    const range = { start, end, exclusiveStart: true, limit: BATCH_COUNT }
+  for (let limit = FIRST_BATCH_COUNT; ; limit = BATCH_COUNT) {
+    const range = { start, end, exclusiveStart: true, limit }
     const batch = [...entries.getRange(range)]
     yield sorting(batch)
     const last = batch.at(-1)
-    if (!last || batch.length < BATCH_COUNT) return
+    if (!last || batch.length < limit) return
     start = last.key
     await pause()
   }
@@ -133,8 +134,8 @@ async function* valuedDown(
     start = valuePartOf(entry)
     yield* valuedUp(index, entry, endOf(start), pause)
   }
-  for (;;) {
-    const range = { start, end: LOWEST, exclusiveStart: true, reverse: true, limit: BATCH_COUNT }
+  for (let limit = FIRST_BATCH_COUNT; ; limit = BATCH_COUNT) {
+    const range = { start, end: LOWEST, exclusiveStart: true, reverse: true, limit }
     const batch = [...index.entries.getRange(range)].reverse()
     const [lowest] = batch
     if (!lowest) return
