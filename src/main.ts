@@ -4,6 +4,7 @@ import { writeSync } from 'node:fs'
 import { clientCreate, clientList, clientRevoke, clientSecretAdd } from './cli/client.ts'
 import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.ts'
 import { doctor } from './cli/doctor.ts'
+import { explain } from './cli/explain.ts'
 import { get } from './cli/get.ts'
 import { requests } from './cli/requests.ts'
 import { search } from './cli/search.ts'
@@ -40,6 +41,7 @@ const COMMANDS: readonly Command[] = [
   requests,
   get,
   search,
+  explain,
   versionCommand,
 ]
 

@@ -30,7 +30,7 @@ export interface Command {
   readonly summary: string
   readonly options: readonly Option[]
   readonly example: string
-  /** Names of arguments that stand without an option. */
+  /** Names of arguments that stand without an option; in brackets, those that may be left out. */
   readonly operands?: readonly string[]
   run(terminal: Terminal, options: Options, operands: readonly string[]): Promise<void>
 }
@@ -71,7 +71,8 @@ export function readArguments(
       if (values[name] === '') throw new UsageError(`--${name} is empty`)
     }
     const expected = command.operands ?? []
-    if (positionals.length !== expected.length) {
+    const required = expected.filter((operand) => !operand.startsWith('['))
+    if (positionals.length > expected.length || positionals.length < required.length) {
       const wanted = expected.length === 0 ? 'nothing more' : expected.join(' ')
       throw new UsageError(`found ${positionals.join(' ') || 'nothing'}, expected ${wanted}`)
     }

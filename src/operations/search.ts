@@ -5,7 +5,7 @@ import { type Candidate, type Needs, needsOf, predicateOf } from '../scim/filter
 import type { Filter } from '../scim/filter/filter.ts'
 import { parseFilter } from '../scim/filter/parse.ts'
 import { planFilter } from '../scim/filter/plan.ts'
-import { resolveFilter, type TypedFilter } from '../scim/filter/resolve.ts'
+import { pathsIn, resolveFilter, type TypedFilter } from '../scim/filter/resolve.ts'
 import type { JsonValue } from '../scim/json.ts'
 import { PAGE_BYTES_MAX } from '../scim/limits.ts'
 import type { AttributePath, ResourceType } from '../scim/registry.ts'
@@ -172,9 +172,19 @@ export function queryOf(
 function matcher(context: Context, filter: TypedFilter): Predicate {
   const matches = predicateOf(filter)
   const needs = needsOf(filter)
-  const asksReferences = looksBehindReferences(filter)
+  const paths = pathsIn(filter)
+  const asksReferences = paths.some(looksBehind)
+  const asksMeta = paths.some(({ attribute }) => attribute.name === 'meta')
+  const candidateOf = (stored: Stored, document: JsonObject): Candidate => ({
+    // It is made of times and a URI for each candidate, and few filters ask for it.
+    resource: asksMeta
+      ? { ...document, id: stored.id, meta: metaOf(context, stored) }
+      : { ...document, id: stored.id },
+    elements: () => [],
+    holds: () => false,
+  })
   if (needs.elements.length === 0 && needs.ids.length === 0 && !asksReferences) {
-    return (stored) => matches(candidateOf(context, stored, documentOf(stored.text)))
+    return (stored) => matches(candidateOf(stored, documentOf(stored.text)))
   }
   return async (stored) => {
     const document =
@@ -187,28 +197,16 @@ function matcher(context: Context, filter: TypedFilter): Predicate {
     }
     const held = await heldIds(context, stored, needs.ids)
     return matches({
-      ...candidateOf(context, stored, document),
+      ...candidateOf(stored, document),
       elements: (path) => elements.get(path.attribute.name) ?? [],
       holds: (path, id) => held.has(`${path.attribute.name}/${id}`),
     })
   }
 }
 
-const candidateOf = (context: Context, stored: Stored, document: JsonObject): Candidate => ({
-  resource: { ...document, id: stored.id, meta: metaOf(context, stored) },
-  elements: () => [],
-  holds: () => false,
-})
-
-/** Whether a filter asks for what is derived about a resource referred to: manager.displayName. */
-function looksBehindReferences(filter: TypedFilter): boolean {
-  if ('operands' in filter) return filter.operands.some(looksBehindReferences)
-  if ('operand' in filter) return looksBehindReferences(filter.operand)
-  if (filter.kind === 'constant') return false
-  const { attribute, sub, link, reverse } = filter.path
-  if (filter.kind === 'valuePath') return looksBehindReferences(filter.filter)
-  return !link && !reverse && isReference(attribute) && sub !== undefined && sub.name !== 'value'
-}
+/** Whether a path asks for what is derived about a resource referred to: manager.displayName. */
+const looksBehind = ({ attribute, sub, link, reverse }: AttributePath): boolean =>
+  !link && !reverse && isReference(attribute) && sub !== undefined && sub.name !== 'value'
 
 async function elementsOf(
   context: Context,

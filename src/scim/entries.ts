@@ -7,7 +7,7 @@ import { instantOf } from './instant.ts'
 import type { JsonValue } from './json.ts'
 import type { AttributePath, ResourceType } from './registry.ts'
 import type { Document } from './resource.ts'
-import { isJsonObject } from './value.ts'
+import { isJsonObject, isReference } from './value.ts'
 
 /** A value as an index orders it: text folded unless caseExact, a dateTime as its instant. */
 export type EntryKey = string | number | boolean
@@ -33,6 +33,17 @@ export function isWholeKey(key: EntryKey): boolean {
   const bytes = new TextEncoder().encode(key)
   if (bytes.length > KEY_BYTES_MAX) return false
   return bytes.length + bytes.filter((byte) => byte === 0).length <= KEY_BYTES_MAX
+}
+
+/**
+ * Whether a path may have entries. Documents hold neither their id nor links, nor what is derived
+ * of resources that they refer to; nor meta, of which lastModified is indexed all the same.
+ */
+export function mayBeIndexed({ attribute, sub, leaf, link, reverse }: AttributePath): boolean {
+  if (link || reverse || leaf.type === 'complex' || leaf.type === 'binary') return false
+  if (attribute.name === 'meta') return sub?.name === 'lastModified'
+  if (attribute.name === 'id') return false
+  return !isReference(attribute) || (sub?.name !== '$ref' && sub?.mutability !== 'readOnly')
 }
 
 /** The entries of a document. RFC 7643 section 2.4 for the value that stands for many in a sort. */

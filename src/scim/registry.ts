@@ -4,6 +4,7 @@
  */
 
 import { COMMON_ATTRIBUTES } from './common-attributes.ts'
+import { mayBeIndexed } from './entries.ts'
 import { FORMATS, type Format } from './format.ts'
 import {
   type Attribute,
@@ -329,14 +330,16 @@ function finishType(
   const unique = simplePaths('unique')
   const indexed = new Map(simplePaths('indexed').map((path) => [path.text, path]))
   // What has to be unique has to be found, listed as indexed or not.
-  for (const path of [...uniquePathsOf(schema, extensions, resolve), ...unique])
-    indexed.set(path.text, path)
+  for (const path of [...uniquePathsOf(schema, extensions, resolve), ...unique]) {
+    // An id is found without an index, should a schema list it.
+    if (path.attribute.name !== 'id') indexed.set(path.text, path)
+  }
   for (const path of indexed.values()) {
-    if (path.leaf.returned !== 'never' && path.leaf.type !== 'binary') continue
+    if (path.leaf.returned !== 'never' && mayBeIndexed(path)) continue
     reader.fault(
       '$.indexed',
       path.text,
-      'attributes that may be searched: neither secret nor binary',
+      'attributes that are stored and may be searched: neither secret, binary nor derived',
     )
   }
 

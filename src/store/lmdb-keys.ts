@@ -28,11 +28,17 @@ function textBytes(text: string): Uint8Array {
  */
 function headBytes(text: string): Uint8Array {
   const bytes = encoder.encode(text).subarray(0, KEY_BYTES_MAX + 1)
-  const escaped = bytes.includes(0)
-    ? Uint8Array.from([...bytes].flatMap((byte) => (byte === 0 ? [0, 0xff] : [byte])))
-    : bytes
+  const escaped = escapedBytes(bytes)
   return escaped.subarray(0, escaped[KEY_BYTES_MAX - 1] === 0 ? KEY_BYTES_MAX + 1 : KEY_BYTES_MAX)
 }
+
+const escapedBytes = (bytes: Uint8Array): Uint8Array =>
+  bytes.includes(0)
+    ? Uint8Array.from([...bytes].flatMap((byte) => (byte === 0 ? [0, 0xff] : [byte])))
+    : bytes
+
+/** A part of a text, as it stands in the key of any text that is kept whole. */
+export const textPart = (text: string): Buffer => Buffer.from(escapedBytes(encoder.encode(text)))
 
 /** The key of an id in the database of ids. No id is empty; LMDB does not let one ask for it. */
 export function idKey(id: string): Buffer {
@@ -164,6 +170,9 @@ export function pairKey(first: number, second: number): Buffer {
   buffer.writeUInt32BE(second, 4)
   return buffer
 }
+
+/** Before every key of an index: LMDB has no empty keys. */
+export const LOWEST = Buffer.from([0])
 
 /** Beyond every key of an index. */
 export const KEY_END = Buffer.alloc(KEY_BYTES_MAX + 100, 0xff)

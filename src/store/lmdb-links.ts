@@ -1,25 +1,16 @@
-/** Reads links in both directions, and removes those that nobody sees any more. */
+/** Turns an owner into its members, and removes links that nobody sees any more. */
 
 import type { Link } from '../scim/registry.ts'
-import { after, forwardKey, HANDLE_MAX, pairKey, reverseKey } from './lmdb-keys.ts'
+import { after, forwardKey, pairKey, reverseKey } from './lmdb-keys.ts'
 import { decodeHeader, generationOf } from './lmdb-record.ts'
-import {
-  type LinkFile,
-  linkFileOf,
-  type Place,
-  placeOf,
-  type TenantFile,
-  typeFileOf,
-} from './lmdb-tenant.ts'
+import { type LinkFile, linkFileOf, placeOf, type TenantFile, typeFileOf } from './lmdb-tenant.ts'
 import { nextTurn, slicer } from './slices.ts'
-import type { Header, Owner, Stored } from './store.ts'
+import type { Header, Stored } from './store.ts'
 
 /** Links that are read in one go; of longer lists the handles are captured in slices. */
 const CAPTURE_COUNT = 1000
 /** Headers that are read at a time when a long list is streamed. */
 const BATCH_COUNT = 500
-/** Owners that the search for indirect ones goes through. */
-const OWNERS_COUNT_MAX = 10_000
 /** Keys that one sweeping transaction removes. */
 const SWEEP_COUNT = 500
 
@@ -71,32 +62,39 @@ export async function* linked(
   for (let at = 0; at < members.length; at += BATCH_COUNT) {
     if (at > 0) await nextTurn()
     const batch = members.slice(at, at + BATCH_COUNT)
-    yield batch.flatMap((member) => headerOf(file, member) ?? [])
+    yield batch.flatMap((member) => headerOf(file, unpacked(member)) ?? [])
   }
 }
 
-async function capture(file: TenantFile, owner: Stored, link: Link): Promise<Member[]> {
+/** A member as one number: eight bytes, as there may be a hundred thousand and many readers. */
+const packed = ({ type, handle }: Member): number => type * 2 ** 32 + handle
+
+const unpacked = (number: number): Member => ({
+  type: Math.floor(number / 2 ** 32),
+  handle: number % 2 ** 32,
+})
+
+async function capture(file: TenantFile, owner: Stored, link: Link): Promise<number[]> {
   const links = linkFileOf(file, link)
   const { records } = typeFileOf(file, owner.type)
   const record = records.getBinary(owner.handle)
   if (!record) return []
   const first = membersOf(links, owner.handle, generationOf(record), CAPTURE_COUNT)
-  if (first.length < CAPTURE_COUNT) return first
+  if (first.length < CAPTURE_COUNT) return first.map(packed)
 
   // A bounded read transaction: a few milliseconds of work, with other requests in between.
   const transaction = file.environment.useReadTransaction()
   try {
     const now = records.get(owner.handle, { transaction })
     if (!now) return []
-    const members: Member[] = []
+    const members: number[] = []
     const { start, end } = memberRange(owner.handle, generationOf(now))
     const pause = slicer()
     let from = start
     for (;;) {
-      const keys = [
-        ...links.forward.getKeys({ start: from, end, limit: CAPTURE_COUNT, transaction }),
-      ]
-      for (const key of keys) members.push(memberIn(key))
+      const range = { start: from, end, limit: CAPTURE_COUNT, transaction }
+      const keys = [...links.forward.getKeys(range)]
+      for (const key of keys) members.push(packed(memberIn(key)))
       const last = keys.at(-1)
       if (!last || keys.length < CAPTURE_COUNT) return members
       from = after(last)
@@ -115,74 +113,6 @@ export function isLinked(file: TenantFile, owner: Stored, link: Link, id: string
   if (!record) return false
   const key = forwardKey(owner.handle, generationOf(record), place.file.number, place.handle)
   return linkFileOf(file, link).forward.doesExist(key)
-}
-
-/** The owners of one member: those whose record exists and whose generation the link belongs to. */
-export function directOwners(
-  file: TenantFile,
-  link: Link,
-  member: Member,
-  countMax = Number.POSITIVE_INFINITY,
-): Header[] {
-  const { reverse } = linkFileOf(file, link)
-  const owners = file.types.get(link.owner)
-  if (!owners) return []
-  const prefix = reverseKey(member.type, member.handle, 0, 0).subarray(0, 6)
-  const found: Header[] = []
-  for (const key of reverse.getKeys({ start: prefix, end: after(prefix) })) {
-    const handle = key.readUInt32BE(6)
-    const record = owners.records.getBinary(handle)
-    if (!record || generationOf(record) !== key.readUInt32BE(10)) continue
-    found.push(decodeHeader(record, owners.type, handle))
-    if (found.length >= countMax) break
-  }
-  return found
-}
-
-/**
- * Direct owners, then those that own them, each once; cycles end. RFC 7643 section 4.1.2 (groups).
- */
-export function ownersOf(file: TenantFile, link: Link, member: Member): Owner[] {
-  const owners = file.types.get(link.owner)
-  const direct = directOwners(file, link, member)
-  const found = new Map<number, Owner>(
-    direct.map((header) => [header.handle, { header, direct: true }]),
-  )
-  if (!owners || direct.length === 0 || !hasNested(file, link, owners.number))
-    return [...found.values()]
-  const waiting = [...direct]
-  for (let next = waiting.shift(); next; next = waiting.shift()) {
-    for (const header of directOwners(file, link, { type: owners.number, handle: next.handle })) {
-      if (found.has(header.handle) || found.size >= OWNERS_COUNT_MAX) continue
-      found.set(header.handle, { header, direct: false })
-      waiting.push(header)
-    }
-  }
-  return [...found.values()]
-}
-
-/** Whether any owner is itself a member: most directories have no nested groups at all. */
-function hasNested(file: TenantFile, link: Link, ownerType: number): boolean {
-  const start = reverseKey(ownerType, 0, 0, 0)
-  const end = reverseKey(ownerType, HANDLE_MAX, HANDLE_MAX, HANDLE_MAX)
-  for (const _key of linkFileOf(file, link).reverse.getKeys({ start, end, limit: 1 })) return true
-  return false
-}
-
-/** The owner itself and every owner below it, for finding whoever belongs to it indirectly. */
-export function ownersBelow(file: TenantFile, link: Link, place: Place): Map<number, number> {
-  const links = linkFileOf(file, link)
-  const below = new Map<number, number>()
-  const waiting = [place.handle]
-  for (let handle = waiting.pop(); handle !== undefined; handle = waiting.pop()) {
-    const record = place.file.records.getBinary(handle)
-    if (!record || below.has(handle) || below.size >= OWNERS_COUNT_MAX) continue
-    const generation = generationOf(record)
-    below.set(handle, generation)
-    const nested = membersOf(links, handle, generation, OWNERS_COUNT_MAX, place.file.number)
-    for (const member of nested) waiting.push(member.handle)
-  }
-  return below
 }
 
 /**

@@ -95,6 +95,8 @@ export function touchedRecord(bytes: Buffer, lastModified: number): Buffer {
   return touched
 }
 
+export const versionOf = (bytes: Buffer): number => bytes.readUInt32BE(4)
+
 export const lastModifiedOf = (bytes: Buffer): number => bytes.readDoubleBE(16)
 
 /** Which generation of links is valid, without reading the rest. */

@@ -3,15 +3,16 @@
 import { createHash } from 'node:crypto'
 import { displayOf, documentOf } from '../scim/document.ts'
 import { entriesOf } from '../scim/entries.ts'
+import { SLICE_MS } from '../scim/limits.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { type Document, withExtensionsInView } from '../scim/resource.ts'
 import { publishedAttribute } from '../scim/schema.ts'
 import { writeEntries } from './lmdb-entries.ts'
-import { bufferOf } from './lmdb-file.ts'
 import { HANDLE_MAX } from './lmdb-keys.ts'
-import { decodeRecord, encodeRecord } from './lmdb-record.ts'
+import { encodeRecord } from './lmdb-record.ts'
 import {
   type IndexFile,
+  readRecord,
   readSignatures,
   signatureOf,
   type TenantFile,
@@ -22,7 +23,7 @@ import { sizedText } from './lmdb-write.ts'
 import { nextTurn } from './slices.ts'
 import type { Stored } from './store.ts'
 
-/** Resources that one transaction indexes. */
+/** Resources that one transaction indexes at most, and as long as a slice lasts. */
 const SLICE_COUNT = 200
 
 /** Who wants to know how it goes. */
@@ -113,24 +114,33 @@ async function rebuild(
   const { entryCount: total } = type.records.getStats() as { entryCount: number }
   for (const { entries } of stale) await entries.clearAsync()
   const paths = new Set(stale.map(({ path }) => path))
+  const renew = (handle: number): void => {
+    const record = readRecord(type, handle)
+    if (!record) return
+    const document = withExtensionsInView(type.type, documentOf(record.text, record.hidden))
+    const added = entriesOf(type.type, document, record.lastModified)
+    writeEntries(type, handle, {
+      added: added.filter(({ path }) => paths.has(path)),
+      removed: [],
+    })
+    if (!isSchemaChanged) return
+    rewrite(type, record, document)
+    const fault = watch.faultOf?.(type.type, document)
+    if (fault) watch.faulty?.(type.type.name, record.id, fault)
+  }
   for (let start = 0, done = 0; done < total; ) {
-    const batch = [...type.records.getRange({ start, end: HANDLE_MAX, limit: SLICE_COUNT })]
-    const last = batch.at(-1)
-    if (!last) return
+    const handles = [...type.records.getKeys({ start, end: HANDLE_MAX, limit: SLICE_COUNT })]
+    if (handles.length === 0) return
     await file.environment.transaction(() => {
-      for (const { key, value } of batch) {
-        const record = decodeRecord(bufferOf(value), type.type, key)
-        const document = withExtensionsInView(type.type, documentOf(record.text, record.hidden))
-        const added = entriesOf(type.type, document, record.lastModified)
-        writeEntries(type, key, { added: added.filter(({ path }) => paths.has(path)), removed: [] })
-        if (!isSchemaChanged) continue
-        rewrite(type, record, document)
-        const fault = watch.faultOf?.(type.type, document)
-        if (fault) watch.faulty?.(type.type.name, record.id, fault)
+      // Other tenants are served meanwhile, and a resource may have a thousand entries.
+      const end = performance.now() + SLICE_MS
+      for (const handle of handles) {
+        renew(handle)
+        done++
+        start = handle + 1
+        if (performance.now() >= end) break
       }
     })
-    done += batch.length
-    start = last.key + 1
     watch.progress?.(type.type.name, done, total)
     await nextTurn()
   }

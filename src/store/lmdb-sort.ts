@@ -4,13 +4,15 @@ import { documentOf } from '../scim/document.ts'
 import { ScimError } from '../scim/error.ts'
 import { SORT_COUNT_MAX } from '../scim/limits.ts'
 import { comparePositions, type Position, type Sort, sortKeyOf } from '../scim/sort.ts'
-import { entryKey, HANDLE_MAX, handleOf, KEY_END, valueKey } from './lmdb-keys.ts'
+import { HandleSet } from './handles.ts'
+import { entryKey, HANDLE_MAX, handleOf, KEY_END, LOWEST, valueKey } from './lmdb-keys.ts'
 import type { IndexFile, TypeFile } from './lmdb-tenant.ts'
 import { type Pause, sortInSlices } from './slices.ts'
 import type { Stored } from './store.ts'
 
-/** Keys that are read in one go. */
+/** Keys that are read in one go; at first fewer, as most walks end with a page. */
 const BATCH_COUNT = 1000
+const FIRST_BATCH_COUNT = 128
 
 /** Positions in batches, in the order of a sort. */
 export type Walk = AsyncIterable<readonly Position[]>
@@ -48,7 +50,7 @@ async function* lacking(
   after: Position | undefined,
 ): AsyncGenerator<readonly Position[]> {
   if (!mayLackValues(type, index)) return
-  const valued = new Set<number>()
+  const valued = new HandleSet()
   for await (const batch of valuedUp(index, undefined, KEY_END, pause))
     for (const { handle } of batch) valued.add(handle)
   for await (const handles of allHandles(type, pause, after?.handle)) {
@@ -61,7 +63,7 @@ async function* lacking(
  * With one entry for each resource, none lacks a value. Indexes of many values do not tell, neither
  * do those of a sub-attribute of many values, by none of which a resource is sorted.
  */
-function mayLackValues({ records }: TypeFile, { path, entries }: IndexFile): boolean {
+export function mayLackValues({ records }: TypeFile, { path, entries }: IndexFile): boolean {
   if (path.attribute.multiValued || path.leaf.multiValued) return true
   return entryCountOf(records) !== entryCountOf(entries)
 }
@@ -87,8 +89,6 @@ export async function* allHandles(
   }
 }
 
-const LOWEST = Buffer.from([0])
-
 /** The entry of a position that has a value: the bytes of the value stand in it as Latin-1. */
 const entryOf = ({ key = '', handle }: Position): Buffer =>
   entryKey(Buffer.from(key, 'latin1'), handle)
@@ -109,12 +109,12 @@ async function* valuedUp(
   pause: Pause,
 ): AsyncGenerator<readonly Position[]> {
   let start = after
-  for (;;) {
-    const range = { start, end, exclusiveStart: true, limit: BATCH_COUNT }
+  for (let limit = FIRST_BATCH_COUNT; ; limit = BATCH_COUNT) {
+    const range = { start, end, exclusiveStart: true, limit }
     const batch = [...entries.getRange(range)]
     yield sorting(batch)
     const last = batch.at(-1)
-    if (!last || batch.length < BATCH_COUNT) return
+    if (!last || batch.length < limit) return
     start = last.key
     await pause()
   }
@@ -132,8 +132,8 @@ async function* valuedDown(
     start = valuePartOf(entry)
     yield* valuedUp(index, entry, endOf(start), pause)
   }
-  for (;;) {
-    const range = { start, end: LOWEST, exclusiveStart: true, reverse: true, limit: BATCH_COUNT }
+  for (let limit = FIRST_BATCH_COUNT; ; limit = BATCH_COUNT) {
+    const range = { start, end: LOWEST, exclusiveStart: true, reverse: true, limit }
     const batch = [...index.entries.getRange(range)].reverse()
     const [lowest] = batch
     if (!lowest) return

@@ -8,8 +8,10 @@ import type { Registry } from '../scim/registry.ts'
 import type { Rules } from '../scim/tolerance.ts'
 import { readChunk, readJournal } from './lmdb-journal.ts'
 import { commitLarge } from './lmdb-large.ts'
+import { leavesBefore } from './lmdb-leave.ts'
 import { TooManyLinks } from './lmdb-link-diff.ts'
-import { headerOf, isLinked, linked, ownersOf, sweepAll } from './lmdb-links.ts'
+import { headerOf, isLinked, linked, sweepAll } from './lmdb-links.ts'
+import { ownersOf } from './lmdb-owners.ts'
 import { isIndexed, type ReindexWatch, reindex } from './lmdb-reindex.ts'
 import { search } from './lmdb-search.ts'
 import {
@@ -22,7 +24,7 @@ import {
   type TenantFile,
   typeFileOf,
 } from './lmdb-tenant.ts'
-import { applyChanges } from './lmdb-write.ts'
+import { applyChanges, Stale } from './lmdb-write.ts'
 import type { Change, Client, Committed, Origin, Store } from './store.ts'
 
 /** A store that can be closed. */
@@ -136,6 +138,7 @@ function storeOver(file: TenantFile): LmdbStore {
     }
     const only = changes.length === 1 ? changes[0] : undefined
     if (only && only.mentions.length > LINKS_PER_COMMIT_MAX) return hold(only, origin, client)
+    if (only?.operation === 'delete') await leaveOwners(only, origin, client)
     try {
       const committed = await file.transact(() => applyChanges(file, changes, origin))
       if (changes.some(({ operation }) => operation === 'delete')) sweep()
@@ -145,6 +148,24 @@ function storeOver(file: TenantFile): LmdbStore {
       if (only) return hold(only, origin, client)
       const detail = `one of several changes has more than ${LINKS_PER_COMMIT_MAX} links`
       throw ScimError.status(413, `${detail}; make it on its own`)
+    }
+  }
+
+  /** Takes what is to be deleted out of the owners that are too many for one transaction. */
+  async function leaveOwners(
+    deletion: Change,
+    origin: Origin,
+    client: Client | undefined,
+  ): Promise<void> {
+    for (;;) {
+      try {
+        for await (const changes of leavesBefore(file, deletion, client)) {
+          await commit(changes, origin)
+        }
+        return
+      } catch (error) {
+        if (!(error instanceof Stale)) throw error
+      }
     }
   }
 

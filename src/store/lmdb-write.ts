@@ -25,6 +25,7 @@ import {
 import { forwardKey, idKey, reverseKey } from './lmdb-keys.ts'
 import { diffLinks, type LinkDiff, TooManyLinks } from './lmdb-link-diff.ts'
 import { sweepKey } from './lmdb-links.ts'
+import { noteNesting } from './lmdb-owners.ts'
 import {
   decodeHeader,
   encodeRecord,
@@ -233,6 +234,9 @@ function write(file: TenantFile, staged: Staged, counters: Counters, origin: Ori
   writeEntries(type, handle, staged.entries)
   for (const diff of staged.links) writeLinks(file, handle, next.generation, diff)
   if (prepared && generation) switchTo(file, staged, prepared)
+  const nests = ({ link, added, removed }: LinkDiff) =>
+    [...added, ...removed].some((member) => file.types.get(link.owner)?.number === member.type)
+  if (generation || staged.links.some(nests)) noteNesting(file)
   append(
     file,
     counters,
@@ -322,6 +326,7 @@ function remove(file: TenantFile, staged: Staged, counters: Counters, origin: Or
   const removed = entriesOf(type.type, staged.before, lastModified)
   writeEntries(type, handle, { added: [], removed })
   for (const departed of file.departures) departed.push({ file: type, handle })
+  if (type.type.links.length > 0) noteNesting(file)
 
   /** By handle: who holds it by two links gets one new version. */
   const left = new Map<number, JournalEntry['left'][number]>()

@@ -109,6 +109,23 @@ export interface Query {
   /** Finds positions without reading what stands there: `page` is then empty, and never cut. */
   readonly placesOnly?: boolean
   readonly signal: AbortSignal | undefined
+  /** Told how the search was carried out. */
+  readonly account?: Account | undefined
+}
+
+/** How a search was carried out, for who asks why it takes long. The adapter fills it in. */
+export interface Account {
+  /** What was carried out of the query's plan. */
+  plan: Plan
+  /** What would have held every match as well and has more candidates, counted up to a maximum. */
+  passed: { readonly plan: Plan; readonly counted: number; readonly countMax: number }[]
+  /** Candidates that were expected, counted up to a maximum. */
+  estimate: { readonly counted: number; readonly countMax: number } | undefined
+  /** By creation; along the index of the sort; or collected, and sorted in memory. */
+  order: 'creation' | 'index' | 'memory'
+  candidates: number
+  /** Candidates whose documents were read to decide on them, or to sort them. */
+  read: number
 }
 
 export interface After {

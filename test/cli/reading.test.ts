@@ -209,6 +209,92 @@ for (const target of TARGETS) {
       }
     })
 
+    test('explain tells which indexes answer a query, what is read, and which index is missing', async () => {
+      using place = temporary()
+      const where = { cwd: place.cwd, env: { SCIMD_TOKEN: TOKEN } }
+      await using server = await serving(target, where)
+      for (const [userName, active] of [
+        ['ada', true],
+        ['bob', false],
+        ['eve', true],
+      ]) {
+        const emails = [{ value: `${userName}@example.com`, type: 'work' }]
+        await server.request('POST', '/Users', TOKEN, { schemas: [USER], userName, active, emails })
+      }
+      const shown = async (...words: string[]) =>
+        (await printed(target, ['explain', ...words], where)).replace(/\d+(\.\d)? ms/, '<ms>')
+
+      expect(await shown('--filter', 'userName eq "ADA"')).toBe(`\
+ranges     index userName: eq "ada"
+exact      yes: all candidates match
+order      of creation
+estimated  1
+candidates 1
+read       0 of their documents
+matched    1
+took       <ms>
+`)
+      const both = 'active eq true and emails[type eq "work" and value sw "a"]'
+      expect(await shown('User', '--filter', both, '--sort-by', 'userName', '--descending')).toBe(`\
+ranges     index emails.value: sw "a"
+passed by  index active: eq true (2)
+exact      no: the documents of candidates decide
+order      along the index of the sort
+estimated  1
+candidates 1
+read       1 of their documents
+matched    1
+took       <ms>
+`)
+      expect(await shown('/users', '--filter', 'title pr or nickName eq "x"')).toBe(`\
+ranges     none: all of User
+exact      no: the documents of candidates decide
+order      of creation
+estimated  3
+candidates 3
+read       3 of their documents
+matched    0
+took       <ms>
+advice     "title" and "nickName" under "indexed" in the resource type file of User would serve
+`)
+      const ranges = async (filter: string) =>
+        JSON.parse(await printed(target, ['explain', '--json', '--filter', filter], where)).ranges
+      expect(await ranges('userName co "a"')).toEqual(['index userName: co "a", each key'])
+      expect(await ranges('userName ew "a"')).toEqual(['index userName: ew "a", each key'])
+      expect(await ranges('active ne true')).toEqual([
+        'index active: lt true',
+        'index active: gt true',
+      ])
+      expect(await ranges('not (externalId pr)')).toEqual(['all but index externalId: pr'])
+      expect(await ranges('groups eq "g"')).toEqual([
+        'links Group.members: held by "g" and those in it',
+      ])
+      expect(await ranges('id eq "u" or userName ge "b"')).toEqual([
+        'id: eq "u"',
+        'index userName: ge "b"',
+      ])
+      const sorted = ['explain', '--json', '--sort-by', 'title', '--count', '1', '--start', '2']
+      expect(JSON.parse(await printed(target, sorted, where))).toMatchObject({
+        type: 'User',
+        ranges: [],
+        passed: [],
+        exact: true,
+        order: 'collected and sorted in memory, at most 100000',
+        estimated: { count: 3, orMore: false },
+        candidates: 3,
+        read: 3,
+        matched: 3,
+        advice: '"title" under "indexed" in the resource type file of User would serve',
+      })
+      const primary = ['explain', '--filter', 'emails[not (value eq "x")]']
+      expect(await printed(target, primary, where)).toInclude('there is no index that would serve')
+      const { status, err } = await scimd(target, ['explain', '--filter', 'userName'], where)
+      expect({ status, err }).toMatchObject({
+        status: 1,
+        err: expect.stringContaining('the filter ends at offset 8'),
+      })
+    })
+
     test('a store of other schemas is refused, and not re-indexed', async () => {
       using place = temporary()
       const where = { cwd: place.cwd, env: { SCIMD_TOKEN: TOKEN } }

@@ -107,7 +107,7 @@ const FAULTS: readonly (readonly [file: string, content: unknown, told: readonly
   [
     'resource-types/f-secret.json',
     { name: 'Ff', endpoint: '/Ff', schema: DEVICE, indexed: ['key'] },
-    ['$.indexed', 'neither secret nor binary'],
+    ['$.indexed', 'neither secret, binary nor derived'],
   ],
   [
     'resource-types/g-defaults.json',

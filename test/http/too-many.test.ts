@@ -50,6 +50,10 @@ describe('more matches than a sort takes', () => {
         expect((await scim.get('/Users?sortBy=userName&count=1')).status).toBe(200)
         const narrowed = await sorted('&filter=userName+ne+%22one-more%22')
         expect(narrowed.body.totalResults).toBe(SORT_COUNT_MAX)
+        // The filter has a range of more matches than that, and the index of the sort is walked.
+        const along = await scim.get('/Users?sortBy=userName&count=2&filter=userName+lt+%22v%22')
+        expect(along.body.totalResults).toBe(SORT_COUNT_MAX + 1)
+        expect(namesOf(along.body.Resources)).toEqual(['one-more', 'user-0'])
 
         expect((await scim.request('DELETE', `/Users/${id}`)).status).toBe(204)
         expect(namesOf((await sorted()).body.Resources)).toEqual(lastNames(2))

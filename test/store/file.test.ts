@@ -330,7 +330,11 @@ test('an index that is newly declared is built when the file is opened, and tell
 
   const withCode = registryFor([NAME, CODE], ['name', 'code'])
   const second = await openAnew(directory.file, withCode)
-  expect(second.told).toEqual(['Thing 200/450', 'Thing 400/450', 'Thing 450/450'])
+  // Two hundred in one go at most, fewer where these take long.
+  expect(second.told.length).toBeGreaterThanOrEqual(3)
+  const done = second.told.map((text) => Number(/^Thing (\d+)\/450$/.exec(text)?.[1]))
+  expect(done).toEqual([...new Set(done)].sort((a, b) => a - b))
+  expect(done.at(-1)).toBe(450)
   expect(await compareFilters(second.store, withCode, TEXT_FILTERS)).toBeGreaterThan(50)
   await second.store.close()
 
@@ -355,7 +359,7 @@ test('an index that was dropped and comes back knows of what happened meanwhile'
   await second.store.close()
 
   const third = await openAnew(directory.file, withCode)
-  expect(third.told).toEqual(['Thing 99/99'])
+  expect(third.told.at(-1)).toBe('Thing 99/99')
   expect(await compareFilters(third.store, withCode, TEXT_FILTERS)).toBeGreaterThan(50)
   await third.store.close()
 })
@@ -392,7 +396,7 @@ test('an index whose attribute changes its case, its type or its number is built
   }
   for (const [index, registry] of registries.entries()) {
     const { store, told } = await openAnew(directory.file, registry)
-    expect(told).toEqual(index === 0 ? [] : ['Thing 100/100'])
+    expect(told.at(-1)).toBe(index === 0 ? undefined : 'Thing 100/100')
     const path = typeOf('Thing', registry).resolve('code')
     const type = path?.kind === 'attribute' ? path.leaf.type : ''
     expect(await compareFilters(store, registry, filtersFor(type))).toBeGreaterThan(0)

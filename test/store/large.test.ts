@@ -703,14 +703,21 @@ test('a group of 20,000 members is gone at once when it is deleted', async () =>
   await expectSound(store)
 })
 
-test('a user is gone from 3,000 groups at once, and each of them gets one new version', async () => {
-  await using opened = await storeOfUsers()
-  const { store } = opened
-  const groups = numbered('g', 3000)
+/** A store with so many groups that two users are in, both made at time 2. */
+async function storeOfGroups(count: number) {
+  const opened = await storeOfUsers()
+  const groups = numbered('g', count)
   for (let at = 0; at < groups.length; at += 500) {
     const changes = groups.slice(at, at + 500).map((id) => group(id, ['u0', 'u1']))
-    await commitAt(store, 2, ...changes)
+    await commitAt(opened.store, 2, ...changes)
   }
+  return { ...opened, groups }
+}
+
+test('a user is gone at once from as many groups as a commit may change links of', async () => {
+  const { groups, ...opened } = await storeOfGroups(LINKS_PER_COMMIT_MAX)
+  await using _ = opened
+  const { store } = opened
 
   await commitAt(store, 3, deletion(USER, 'u0'))
 
@@ -719,11 +726,61 @@ test('a user is gone from 3,000 groups at once, and each of them gets one new ve
     expect({ version, lastModified }).toEqual({ version: 2, lastModified: 3 })
   }
   expect(await membersOf(store, 'g7')).toEqual(['u1'])
-  expect((await store.owners(await stored(store, USER, 'u1'), MEMBERS)).length).toBe(3000)
+  const owners = await store.owners(await stored(store, USER, 'u1'), MEMBERS)
+  expect(owners.length).toBe(groups.length)
   const [entry, ...more] = await store.journal(USERS.length + groups.length, 10)
   expect(more).toEqual([])
   expect(entry).toMatchObject({ operation: 'delete', id: 'u0', version: 2 })
   expect(entry?.left.map(({ id }) => id)).toEqual(groups)
   expect(entry?.left.every(({ version }) => version === 2)).toBe(true)
+  await expectSound(store)
+})
+
+test('of more groups a user is taken out one by one before, and each gets one new version', async () => {
+  const { groups, ...opened } = await storeOfGroups(LINKS_PER_COMMIT_MAX + 301)
+  await using _ = opened
+  const { store } = opened
+
+  // Groups that others delete, and change, while the user leaves them.
+  await Promise.all([
+    commitAt(store, 3, deletion(USER, 'u0')),
+    commitAt(store, 3, deletion(GROUP, groups.at(-1) as string)),
+    commitAt(store, 3, editMembers('g2200', edit('add', ['u2']))),
+  ])
+
+  expect(await store.find('u0')).toBeUndefined()
+  for (const id of groups.slice(0, -1)) {
+    const { version, lastModified } = await stored(store, GROUP, id)
+    const expected = id === 'g2200' ? 3 : 2
+    expect({ id, version, lastModified }).toEqual({ id, version: expected, lastModified: 3 })
+  }
+  expect(await membersOf(store, 'g2200')).toEqual(['u1', 'u2'])
+  const told = await store.journal(USERS.length + groups.length, 1000)
+  const left = told.filter(({ links }) => links['members']?.removed.includes('u0'))
+  const last = told.at(-1)
+  expect(last).toMatchObject({ operation: 'delete', id: 'u0' })
+  expect(last?.left).toHaveLength(LINKS_PER_COMMIT_MAX)
+  expect(left).toHaveLength(300)
+  expect(
+    left.every(
+      ({ operation, requestId }) => operation === 'modify' && requestId === last?.requestId,
+    ),
+  ).toBe(true)
+  await expectSound(store)
+})
+
+test('a deletion that is refused takes its user out of no group', async () => {
+  const { groups, ...opened } = await storeOfGroups(LINKS_PER_COMMIT_MAX + 1)
+  await using _ = opened
+  const { store } = opened
+  const refused: Change = {
+    ...deletion(USER, 'u0'),
+    decide() {
+      throw ScimError.status(412, 'another version')
+    },
+  }
+  await expect(commitAt(store, 3, refused)).rejects.toThrow('another version')
+  const owners = await store.owners(await stored(store, USER, 'u0'), MEMBERS)
+  expect(owners.length).toBe(groups.length)
   await expectSound(store)
 })

@@ -1,9 +1,12 @@
 /** Sorted walks over more entries than are read in one go: the index has to give the plain sort. */
 
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { readSort } from '../../src/scim/sort.ts'
 import type { JsonObject } from '../../src/scim/value.ts'
 import { numbered, originAt, Random, seeds, temporaryStore, USER, user, walkedBy } from './given.ts'
+
+/** So that a slow machine is no fault. */
+setDefaultTimeout(60_000)
 
 /** More than two batches of a walk. */
 const USERS = 2600

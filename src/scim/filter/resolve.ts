@@ -44,6 +44,14 @@ export interface ResolveOptions {
   readonly unknown?: 'refuse' | 'absent'
 }
 
+/** Every path that a filter looks at; of a value path, those of its filter too. */
+export function pathsIn(filter: TypedFilter): AttributePath[] {
+  if ('operands' in filter) return filter.operands.flatMap(pathsIn)
+  if ('operand' in filter) return pathsIn(filter.operand)
+  if (filter.kind === 'constant') return []
+  return [filter.path, ...(filter.kind === 'valuePath' ? pathsIn(filter.filter) : [])]
+}
+
 const TEXTUAL: ReadonlySet<CompareOperator> = new Set(['co', 'sw', 'ew'])
 const ORDERED: ReadonlySet<CompareOperator> = new Set(['gt', 'ge', 'lt', 'le'])
 

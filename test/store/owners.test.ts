@@ -1,0 +1,84 @@
+/** Owners of a member: what is remembered of them is true, whoever has written meanwhile. */
+
+import { expect, test } from 'bun:test'
+import type { LmdbStore } from '../../src/store/lmdb-store.ts'
+import type { Change } from '../../src/store/store.ts'
+import {
+  createUsers,
+  deletion,
+  edit,
+  editMembers,
+  GROUP,
+  group,
+  MEMBERS,
+  modification,
+  numbered,
+  openStore,
+  originAt,
+  stored,
+  temporaryStore,
+  USER,
+} from './given.ts'
+
+/** Names of the groups of a user; of indirect ones in brackets. */
+async function groupsOf(store: LmdbStore, id: string): Promise<string[]> {
+  const owners = await store.owners(await stored(store, USER, id), MEMBERS)
+  return owners.map(({ header, direct }) => (direct ? header.display : `(${header.display})`))
+}
+
+test('groups of a user are those of the file, whichever process has changed them', async () => {
+  await using opened = await temporaryStore()
+  const { store } = opened
+  const other = await openStore(opened.file)
+  try {
+    await createUsers(store, ['u', ...numbered('v', 2100)])
+    await store.commit([group('team', ['u'])], originAt(1))
+    expect(await groupsOf(store, 'u')).toEqual(['team'])
+
+    const seenAfter = async (change: Change) => {
+      await other.commit([change], originAt(2))
+      const seen = await groupsOf(store, 'u')
+      expect(await groupsOf(other, 'u')).toEqual(seen)
+      return seen
+    }
+    expect(await seenAfter(group('unit', ['team']))).toEqual(['team', '(unit)'])
+    expect(await seenAfter(group('all', ['unit']))).toEqual(['team', '(unit)', '(all)'])
+    expect(await seenAfter(modification(GROUP, 'unit', { displayName: 'Unit' }))).toEqual([
+      'team',
+      '(Unit)',
+      '(all)',
+    ])
+    expect(await seenAfter(editMembers('all', edit('remove', ['unit'])))).toEqual([
+      'team',
+      '(Unit)',
+    ])
+    expect(await seenAfter(editMembers('all', edit('add', ['team'])))).toEqual([
+      'team',
+      '(Unit)',
+      '(all)',
+    ])
+    // So many that they become a new generation of links, which team is not in.
+    expect(await seenAfter(editMembers('all', edit('replace', numbered('v', 2100))))).toEqual([
+      'team',
+      '(Unit)',
+    ])
+    expect(await seenAfter(deletion(GROUP, 'unit'))).toEqual(['team'])
+    expect(await seenAfter(group('top', ['team']))).toEqual(['team', '(top)'])
+    expect(await seenAfter(deletion(GROUP, 'team'))).toEqual([])
+  } finally {
+    await other.close()
+  }
+})
+
+test('groups in a circle, and a group whose record is long, are told once each', async () => {
+  await using opened = await temporaryStore()
+  const { store } = opened
+  await createUsers(store, ['u'])
+  const long = 'x'.repeat(50_000)
+  await store.commit([group('a', ['u']), group('b', ['a']), group('c', ['b'])], originAt(1))
+  await store.commit([editMembers('a', edit('add', ['c']))], originAt(2))
+  await store.commit([modification(GROUP, 'b', { displayName: long })], originAt(3))
+  for (let time = 0; time < 2; time++) {
+    expect(await groupsOf(store, 'u')).toEqual(['a', `(${long})`, '(c)'])
+  }
+})
