@@ -134,7 +134,7 @@ for (const target of TARGETS) {
       expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST'])
     })
 
-    test('a secret gets a short-lived token, in the header or in the body [PROF-13]', async () => {
+    test('a secret gets a short-lived token, in the header or in the body [PROF-13] [ENTRA-21]', async () => {
       await using server = await startTestServer({ target })
       const { client_id, client_secret } = await makeClient(server, target)
       const inHeader = await token(server, GRANT, { headers: basic(client_id, client_secret) })
