@@ -70,6 +70,12 @@ export function unauthorized(isGiven: boolean, refusal?: Refusal): ScimError {
       })
 }
 
+/** 401 for whoever comes without the client's certificate that is asked for beside the token. */
+export const uncertified = (fault: string): ScimError =>
+  ScimError.status(401, fault, {
+    'WWW-Authenticate': `${CHALLENGE}, error="invalid_token", error_description="${fault}"`,
+  })
+
 /** Whether these scopes leave this type: those that are narrowed to none leave all. */
 function reachesType(scopes: ReadonlySet<Scope>, type: string): boolean {
   let isNarrowed = false

@@ -9,6 +9,7 @@ import {
   mayAtAll,
   requireAccess,
   unauthorized,
+  uncertified,
 } from '../auth/actor.ts'
 import { DEFAULT_TENANT, type Found, isBearer, type TokenCheck, tokenIn } from '../auth/bearer.ts'
 import type { TokenEndpoint } from '../auth/oauth.ts'
@@ -51,6 +52,8 @@ export interface Wire {
   readonly check: TokenCheck
   readonly endpoint: TokenEndpoint
   readonly addressOf: AddressOf
+  /** Why a connection is not let in, for want of a client's certificate that a proxy passes on. */
+  readonly uncertified: ((peer: string, headers: Headers) => string | undefined) | undefined
   /** What is limited; requests and failed sign-ins are not when a setting says so. */
   readonly limits: {
     readonly requests: Limiter | undefined
@@ -165,6 +168,7 @@ async function exchange(
   try {
     const tenant = tenantOf(raw)
     noted.tenant = tenant
+    if (wire.uncertified) requireCertificate(wire, raw)
     const entered =
       handlers.isPublic && verb === 'read' ? visitor(wire, raw, tenant) : enter(wire, raw, tenant)
     const entrant = entered instanceof Promise ? await entered : entered
@@ -257,7 +261,11 @@ const rateKeyOf = (wire: Wire, { id, tenant }: Actor, raw: Raw): string =>
 export const addressOf = (
   wire: Wire,
   { request, server }: Pick<Raw, 'request' | 'server'>,
-): string => wire.addressOf(server?.requestIP(request)?.address ?? '', request.headers)
+): string => wire.addressOf(peerOf({ request, server }), request.headers)
+
+/** The other end of the connection; empty for a Unix socket. */
+export const peerOf = ({ request, server }: Pick<Raw, 'request' | 'server'>): string =>
+  server?.requestIP(request)?.address ?? ''
 
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
   if (error instanceof ScimError) {
@@ -283,6 +291,15 @@ function tenantOf({ params, request }: Raw): string {
   const { tenant } = params
   if (tenant && TENANT_NAME.test(tenant) && tenant !== DEFAULT_TENANT) return tenant
   throw unauthorized(isBearer(request.headers.get('authorization')))
+}
+
+/** Refuses who has no certificate that is listed; it counts as a failed sign-in. */
+function requireCertificate(wire: Wire, raw: Raw): void {
+  const fault = wire.uncertified?.(peerOf(raw), raw.request.headers)
+  if (fault === undefined) return
+  const { signIns } = wire.limits
+  if (signIns) requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
+  throw uncertified(fault)
 }
 
 /**

@@ -7,7 +7,7 @@ import { requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import { ScimError } from '../scim/error.ts'
 import { FORM_BYTES_MAX } from '../scim/limits.ts'
-import { addressOf, type Raw, type Wire } from './exchange.ts'
+import { addressOf, peerOf, type Raw, type Wire } from './exchange.ts'
 
 const WELL_KNOWN = '/.well-known/oauth-authorization-server'
 
@@ -69,6 +69,8 @@ async function token({ request, server }: Raw, wire: Wire, tenant: string): Prom
   const authorization = request.headers.get('authorization')
   const { requests, signIns } = wire.limits
   try {
+    const fault = wire.uncertified?.(peerOf({ request, server }), request.headers)
+    if (fault !== undefined) throw wrongClient(fault)
     const { client, answer } = await wire.endpoint.grant({ tenant, authorization, form })
     // As for SCIM, a tenant that is suspended answers as if it were not there.
     if (!wire.isServed(tenant)) throw wrongClient()
