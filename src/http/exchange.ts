@@ -203,7 +203,7 @@ async function exchange(
  * directories by asking. Nor are requests noted that were refused for the rate of their address,
  * which the refused sign-ins before them have told of: nobody pushes out others' records so.
  */
-function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void {
+export function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void {
   const { tenant, actor } = noted
   if (tenant === undefined || (!actor && reply.status === 429)) return
   if (!actor && tenant !== DEFAULT_TENANT && !wire.isTenant(tenant)) return

@@ -15,6 +15,7 @@ import {
 } from '../../src/scim/limits.ts'
 import type { Client } from '../../src/store/control.ts'
 import { openLmdbControl } from '../../src/store/lmdb-control.ts'
+import { readRequestLog, requestsDirectory } from '../../src/store/request-log.ts'
 import { printed, scimd, serving, temporary } from '../cli/given.ts'
 import { send, startTestServer, TARGETS, type TestServer } from '../harness.ts'
 import { temporaryDirectory } from '../store/given.ts'
@@ -335,6 +336,51 @@ for (const target of TARGETS) {
       })
       expect([reply.status, reply.body.error]).toEqual([503, 'temporarily_unavailable'])
       expect(reply.headers.get('retry-after')).toBe('30')
+    })
+
+    test('requests for tokens are in the log of their tenant, without what they prove it with', async () => {
+      await using server = await startTestServer({ target })
+      await run(server, target, 'tenant', 'create', 'acme')
+      const { client_id, client_secret } = await makeClient(server, target)
+      const { id, form } = await keyedClient(server, target)
+      const good = basic(client_id, client_secret)
+      const wrong = `scimd_abcdefghijkl_${'S'.repeat(43)}`
+      const secret = { ...GRANT, client_id, client_secret: wrong }
+      const assertion: Form = { ...(await form({ aud: 'x' })), client_id: '' }
+      await token(server, GRANT, { headers: good })
+      await token(server, { ...GRANT, scope: 'nope' }, { headers: good })
+      await token(server, secret)
+      await token(server, { ...GRANT, client_id: wrong, client_secret: wrong })
+      await token(server, assertion)
+      await token(server, secret, { tenant: 'acme' })
+      await token(server, secret, { tenant: 'nobody' })
+      await send(`${rootOf(server)}/oauth/token?client_secret=${wrong}`, 'POST', '', {
+        Authorization: undefined,
+      })
+      await server.stop()
+      const logged = async (tenant: string) => {
+        const directory = requestsDirectory(join(server.data, 'tenants'), tenant)
+        const records: string[] = []
+        for await (const { status, credential, error, ...rest } of readRequestLog(directory, 0)) {
+          const { name = '?', prefix = '' } = (credential ?? {}) as Record<string, string>
+          const { detail = '' } = (error ?? {}) as Record<string, string>
+          records.push(`${status} ${name} ${prefix} ${detail.split(':', 1)}`.trimEnd())
+          expect(rest['path']).toMatch(/\/oauth\/token(?:\?client_secret=|$)/)
+          for (const text of [client_secret, wrong, assertion['client_assertion'] ?? ''])
+            expect(JSON.stringify(rest)).not.toInclude(text)
+        }
+        return records
+      }
+      expect(await logged('default')).toEqual([
+        `200 idp ${client_id}`,
+        `400 ? ${client_id} invalid_scope`,
+        `401 ? ${client_id} invalid_client`,
+        '401 ?  invalid_client',
+        `401 ? ${id} invalid_client`,
+        '400 ?  invalid_request',
+      ])
+      expect(await logged('acme')).toEqual([`401 ? ${client_id} invalid_client`])
+      expect(existsSync(requestsDirectory(join(server.data, 'tenants'), 'nobody'))).toBe(false)
     })
 
     test('secrets are changed without a gap, and what is revoked ends at once', async () => {
