@@ -165,12 +165,12 @@ for (const target of TARGETS) {
 
     test('whoever is refused for the rate of an address pushes out nobody’s records', async () => {
       await using server = await startTestServer({ target, flags: { rateLimit: '1000' } })
-      const refused: number[] = []
-      for (let n = 0; n < 300 && !refused.includes(429); n++) {
-        const headers = { Authorization: 'Bearer x' }
-        refused.push((await server.request('GET', '/Users', undefined, headers)).status)
-      }
-      expect(refused.at(-1)).toBe(429)
+      const headers = { Authorization: 'Bearer x' }
+      const attempts = Array.from({ length: 300 }, () =>
+        server.request('GET', '/Users', undefined, headers),
+      )
+      const refused = (await Promise.all(attempts)).map(({ status }) => status)
+      expect(refused).toContain(429)
       const records = await recordsOf(server)
       expect(records.map(({ status }) => status)).toEqual(refused.filter((one) => one === 401))
     })
