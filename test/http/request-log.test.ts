@@ -328,6 +328,14 @@ for (const target of TARGETS) {
           user,
           patchOf({ op: 'remove', path: 'emails[type eq "home"]' }),
         ],
+        [
+          ['extendedFilters'],
+          'GET',
+          `/Users${query({ filter: 'emails[type eq "work"].value eq "x"' })}`,
+        ],
+        [['bareNames'], 'GET', `/Users${query({ filter: 'manager eq "x"' })}`],
+        [['bareNames'], 'PATCH', user, replace('department', 'D')],
+        [[], 'PATCH', user, replace(`${ENTERPRISE}:department`, 'E')],
         [['freeFormats'], 'PUT', user, { ...created, addresses: [{ country: 'USA' }] }],
         [[], 'PATCH', user, replace('title', 'U')],
         [['freeFormats'], 'POST', '/Users', { ...put, userName: 'bob', timezone: 'Pacific' }],
@@ -336,7 +344,11 @@ for (const target of TARGETS) {
         const reply = await server.request(method, path, body)
         expect(reply.status, `${names}: ${reply.text}`).toBeOneOf([200, 201])
       }
+      // Not taken in any mode, so nothing was tolerated.
+      const foreign = { ...created, schemas: ['urn:scim:schemas:core:1.0'] }
+      expect((await server.request('PUT', user, foreign)).status).toBe(400)
       const records = await recordsOf(server)
+      expect(records.pop()?.tolerances).toBeUndefined()
       expect(records.slice(1).map(({ tolerances }) => [...(tolerances ?? [])].sort())).toEqual(
         needed.map(([names]) => [...names].sort()),
       )
