@@ -461,6 +461,37 @@ test("Entra ID's own token is taken in both of its forms, for its tenant alone",
       grants: 'write',
     },
   ])
+
+  // Its keys are Microsoft's; everything else is as it would be.
+  await using idp = await startIssuer('RS256')
+  const path = join(place.cwd, 'keys.json')
+  writeFileSync(path, JSON.stringify({ keys: idp.keys.map(({ jwk }) => jwk) }))
+  const keyed = (read ?? []).map((one) => ({ ...one, keys: { kind: 'file', path } as const }))
+  const tenants = new Map([['acme', { issuers: keyed }]])
+  const control = openLmdbControl(join(place.cwd, 'control.mdb'))
+  const now = () => 1_000_000
+  const tokens = accessTokens(new Uint8Array(32), () => 'https://a.b/scim/v2', now)
+  const check = jwtCheck({ tenants, tokens, control, now, log: () => undefined })
+  const asked = async (claims: object, tenant = 'acme') => {
+    const token = await idp.sign({ aud: audience, nbf: 900, exp: 2000, tid, ...claims })
+    const found = await check(token, tenant, now())
+    return typeof found === 'string' ? found : [found.name, ...found.scopes]
+  }
+  const [v1, v2] = [
+    { iss: `https://sts.windows.net/${tid}/`, ver: '1.0', appid: 'a-1', sub: 's-1' },
+    { iss: `https://login.microsoftonline.com/${tid}/v2.0`, ver: '2.0', azp: 'a-2' },
+  ]
+  expect([await asked(v1), await asked(v2)]).toEqual([
+    ['s-1', 'write'],
+    ['a-2', 'write'],
+  ])
+  const other = '99999999-2222-3333-4444-555555555555'
+  for (const claims of [v1, v2]) {
+    expect(await asked({ ...claims, iss: claims.iss.replace(tid, other) })).toBe('issuer')
+    expect(await asked({ ...claims, aud: 'api://another' })).toBe('audience')
+    expect(await asked(claims, 'default')).toBe('audience')
+  }
+  await control.close()
 })
 
 test('an outage is survived with the keys that are known, for as long as the limit says', async () => {
