@@ -314,8 +314,7 @@ function enter(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
     const actor = typeof found === 'object' ? found : undefined
     if (actor?.tenant === tenant && wire.isServed(tenant)) return actor
     const { signIns } = wire.limits
-    if (signIns && token !== undefined)
-      requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
+    if (signIns) requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
     throw unauthorized(isBearer(authorization), typeof found === 'string' ? found : undefined)
   }
   return found instanceof Promise ? found.then(admitted) : admitted(found)

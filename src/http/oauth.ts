@@ -89,10 +89,10 @@ async function granted(
   tenant: string,
   noted: Noted,
 ): Promise<object> {
-  const form = new URLSearchParams(await readForm(request))
   const authorization = request.headers.get('authorization')
   const { requests, signIns } = wire.limits
   try {
+    const form = new URLSearchParams(await readForm(request))
     const fault = wire.uncertified?.(peerOf({ request, server }), request.headers)
     if (fault !== undefined) throw wrongClient(fault)
     noted.client = clientIdIn(authorization, form)
@@ -104,8 +104,8 @@ async function granted(
     if (requests) requireRate(requests, `${tenant}/${client.id}`, 'requests')
     return answer
   } catch (error) {
-    const isWrong = error instanceof OAuthError && error.code === 'invalid_client'
-    if (signIns && isWrong)
+    // Whatever is wrong: nobody fills the log of a tenant with requests that prove nothing.
+    if (signIns && !noted.actor)
       requireRate(signIns, addressOf(wire, { request, server }), 'failed sign-ins')
     throw error
   }
