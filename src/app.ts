@@ -4,12 +4,13 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { accessTokens } from './auth/access-token.ts'
 import { bearerCheck, DEFAULT_TENANT, mintToken, tokenCheck } from './auth/bearer.ts'
+import { certificateCheck } from './auth/client-certificate.ts'
 import { jwtCheck } from './auth/jwt.ts'
 import { tokenEndpoint } from './auth/oauth.ts'
 import { limiter } from './auth/rate.ts'
 import { sealer } from './auth/seal.ts'
 import { type Config, ConfigFaults, DEFAULT_SETTINGS, type TenantSettings } from './config.ts'
-import { forwarded } from './http/forwarded.ts'
+import { forwarded, proxyCheck } from './http/forwarded.ts'
 import { createServer } from './http/server.ts'
 import type { Wire } from './http/wire.ts'
 import { listen } from './listen.ts'
@@ -165,6 +166,7 @@ async function startLocked(
       ),
       endpoint: tokenEndpoint({ control, tokens, now, log }),
       addressOf: forwarded(config.proxies),
+      uncertified: uncertifiedBy(config, now),
       baseUrl: baseUrlOf,
       lease(name) {
         const tenant = tenantOf(name)
@@ -224,6 +226,20 @@ async function startLocked(
     await control.close()
     throw error
   }
+}
+
+/** Certificates that are passed on are believed of named proxies, and of nobody else. */
+function uncertifiedBy(
+  { clientCertificates, proxies }: Config,
+  now: () => number,
+): Wire['uncertified'] {
+  if (!clientCertificates) return undefined
+  const isProxy = proxyCheck(proxies)
+  const faultOf = certificateCheck(clientCertificates)
+  return (peer, headers) =>
+    isProxy(peer)
+      ? faultOf(headers.get(clientCertificates.header), now())
+      : 'the connection comes from no proxy that is named, so no certificate is believed'
 }
 
 /** A rate of 0 stands for none; what protects passwords stays. */

@@ -93,7 +93,7 @@ export const SETTINGS = {
     'SCIMD_CONFIG',
     'FILE',
     'DATA/scimd.json if present',
-    "what does not fit a flag: the tenants' settings, proxies",
+    "what does not fit a flag: the tenants' settings, proxies, certificates",
   ),
 } as const
 
@@ -123,6 +123,8 @@ export interface Config {
   readonly tls: CertificateFiles | undefined
   /** Addresses and networks of proxies, whose word on a client's address is taken. */
   readonly proxies: readonly string[]
+  /** The certificates of clients that these proxies have to pass on; undefined to ask for none. */
+  readonly clientCertificates: PassedCertificates | undefined
   readonly schemas: string | undefined
   readonly token: string | undefined
   /** Requests per second of one credential; 0 for no limit. */
@@ -131,6 +133,14 @@ export interface Config {
   readonly file: string
   /** The settings of the tenants that the file names. */
   readonly tenants: ReadonlyMap<string, TenantSettings>
+}
+
+/** Which certificates of clients are taken, and where a proxy writes them. */
+export interface PassedCertificates {
+  /** The name of the header; what a client writes there itself, the proxy has to replace. */
+  readonly header: string
+  /** SHA-256 of the whole certificates (DER), as 64 hexadecimal digits in lower case. */
+  readonly fingerprints: readonly string[]
 }
 
 /**
@@ -159,6 +169,9 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 const TOKEN_LENGTH_MIN = 32
 export const TENANT_NAME = /^[a-z0-9-]{1,63}$/
+/** RFC 9110 section 5.1, but for those that mean something else already. */
+const HEADER_NAME = /^(?!(?:authorization|host|forwarded|x-forwarded-for)$)[a-z0-9-]{1,64}$/i
+const FINGERPRINT = /^[0-9a-f]{2}(?::?[0-9a-f]{2}){31}$/i
 
 /** The environment of this process. Nothing else reads it. */
 export const processEnvironment = (): Environment => process.env
@@ -201,9 +214,9 @@ export function readConfig(flags: Flags, environment: Environment): Config {
   }
   const given = text(flags, environment, 'config')
   const file = given ?? join(data, 'scimd.json')
-  const { tenants, proxies } = readFile(file, given !== undefined, faults)
+  const inFile = readFile(file, given !== undefined, faults)
   if (!listen || faults.length > 0) throw new ConfigFaults(faults)
-  return { data, listen, baseUrl, tls, proxies, schemas, token, rateLimit, file, tenants }
+  return { data, listen, baseUrl, tls, schemas, token, rateLimit, file, ...inFile }
 }
 
 function text(flags: Flags, environment: Environment, name: SettingName): string | undefined {
@@ -303,13 +316,14 @@ function readBaseUrl(given: string | undefined, faults: string[]): string | unde
 }
 
 /** What the file says. */
-type InFile = Pick<Config, 'tenants' | 'proxies'>
+type InFile = Pick<Config, 'tenants' | 'proxies' | 'clientCertificates'>
 
 function readFile(file: string, isGiven: boolean, faults: string[]): InFile {
   const tenants = new Map<string, TenantSettings>()
+  const nothing: InFile = { tenants, proxies: [], clientCertificates: undefined }
   if (!existsSync(file)) {
     if (isGiven) faults.push(`--config ${file}: there is no such file`)
-    return { tenants, proxies: [] }
+    return nothing
   }
   let json: unknown
   try {
@@ -317,9 +331,9 @@ function readFile(file: string, isGiven: boolean, faults: string[]): InFile {
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error)
     faults.push(`${file}: found ${found}, expected a JSON object`)
-    return { tenants, proxies: [] }
+    return nothing
   }
-  const root = members(json, file, '$', ['tenants', 'proxies'], faults)
+  const root = members(json, file, '$', ['tenants', 'proxies', 'clientCertificates'], faults)
   const named = members(root['tenants'] ?? {}, file, '$.tenants', undefined, faults)
   for (const [name, settings] of Object.entries(named)) {
     const at = `$.tenants.${name}`
@@ -327,7 +341,40 @@ function readFile(file: string, isGiven: boolean, faults: string[]): InFile {
       faults.push(`${file}: ${at}: a tenant's name is 1 to 63 of a-z, 0-9 and -`)
     tenants.set(name, readSettings(settings, file, at, faults))
   }
-  return { tenants, proxies: readProxies(root['proxies'], file, faults) }
+  const proxies = readProxies(root['proxies'], file, faults)
+  const clientCertificates = readPassed(root['clientCertificates'], file, proxies, faults)
+  return { tenants, proxies, clientCertificates }
+}
+
+/** A fingerprint without colons, in lower case. */
+export const bareFingerprint = (text: string): string => text.replaceAll(':', '').toLowerCase()
+
+function readPassed(
+  json: unknown,
+  file: string,
+  proxies: readonly string[],
+  faults: string[],
+): PassedCertificates | undefined {
+  if (json === undefined) return undefined
+  const at = '$.clientCertificates'
+  const { header = 'Client-Cert', fingerprints } = members(
+    json,
+    file,
+    at,
+    ['header', 'fingerprints'],
+    faults,
+  )
+  if (proxies.length === 0)
+    faults.push(`${file}: ${at}: expected proxies beside it, as nobody else is believed`)
+  if (typeof header !== 'string' || !HEADER_NAME.test(header))
+    faults.push(`${file}: ${at}.header: expected the name of a header such as "Client-Cert"`)
+  const listed = Array.isArray(fingerprints) ? fingerprints : []
+  if (listed.length === 0 || !listed.every((one) => FINGERPRINT.test(String(one))))
+    faults.push(
+      `${file}: ${at}.fingerprints: expected a list of SHA-256 fingerprints, as of ` +
+        'openssl x509 -in client.pem -noout -fingerprint -sha256',
+    )
+  return { header: String(header), fingerprints: listed.map((one) => bareFingerprint(String(one))) }
 }
 
 function readProxies(json: unknown, file: string, faults: string[]): readonly string[] {

@@ -35,6 +35,7 @@ test('without flags and environment there are defaults', () => {
     baseUrl: undefined,
     tls: undefined,
     proxies: [],
+    clientCertificates: undefined,
     schemas: undefined,
     token: undefined,
     rateLimit: 2000,
@@ -313,4 +314,37 @@ test('proxies are addresses and networks', () => {
     expect(read(wrong)).toEqual([
       `${file}: $.proxies: expected a list of addresses and networks such as "10.0.0.0/8", or "unix"`,
     ])
+})
+
+test('certificates that proxies pass on are named by fingerprints, beside the proxies', () => {
+  using place = temporary()
+  const file = join(place.cwd, 'scimd.json')
+  const read = (clientCertificates: unknown, proxies = ['127.0.0.1']) => {
+    writeFileSync(file, JSON.stringify({ proxies, clientCertificates }))
+    return faultsOf({ data: place.cwd })
+  }
+  const hex = '0f'.repeat(32)
+  const spaced = hex.toUpperCase().replace(/..(?=.)/g, '$&:')
+  expect(read({ fingerprints: [hex, spaced] })).toEqual([])
+  expect(readConfig({ data: place.cwd }, {}).clientCertificates).toEqual({
+    header: 'Client-Cert',
+    fingerprints: [hex, hex],
+  })
+  const at = `${file}: $.clientCertificates`
+  expect(read({ fingerprints: [hex] }, [])).toEqual([
+    `${at}: expected proxies beside it, as nobody else is believed`,
+  ])
+  for (const header of ['', 'a b', 'Authorization', 'x-forwarded-for', 1, null])
+    expect(read({ header, fingerprints: [hex] })).toEqual([
+      `${at}.header: expected the name of a header such as "Client-Cert"`,
+    ])
+  for (const fingerprints of [undefined, [], [hex.slice(2)], [`${hex}00`], hex, ['x'], [1]])
+    expect(read({ fingerprints })).toEqual([
+      `${at}.fingerprints: expected a list of SHA-256 fingerprints, as of ` +
+        'openssl x509 -in client.pem -noout -fingerprint -sha256',
+    ])
+  for (const wrong of ['x', [], null]) expect(read(wrong)[0]).toStartWith(`${at}: expected`)
+  expect(read({ fingerprints: [hex], more: 1 })).toEqual([
+    `${at}.more: expected one of header, fingerprints`,
+  ])
 })

@@ -32,8 +32,9 @@ export interface Access {
 
 const CHALLENGE = 'Bearer realm="scimd"'
 
-/** Why a JWT was refused: its class, never which part of it was right. */
+/** Why a token was refused: its class, never which part of it was right. */
 export const REFUSALS = {
+  unknown: 'the token is not known here: wrong, revoked, or of another tenant',
   malformed: 'the token is no signed JWT that can be read',
   issuer: 'the token is of an issuer that is not known here',
   algorithm: 'the token is not signed, or by an algorithm that is not allowed',
@@ -48,27 +49,23 @@ export const REFUSALS = {
 export type Refusal = keyof typeof REFUSALS
 
 /**
- * 401: no credential, or none that is good here. Of a JWT the class of the fault is told. RFC 6750
+ * 401: no credential, or none that is good here, of which the class of the fault is told. RFC 6750
  * section 3.
  */
-export function unauthorized(isGiven: boolean, refusal?: Refusal): ScimError {
-  if (refusal) {
-    return ScimError.status(401, REFUSALS[refusal], {
-      'WWW-Authenticate': `${CHALLENGE}, error="invalid_token", error_description="${REFUSALS[refusal]}"`,
-    })
-  }
-  return isGiven
-    ? ScimError.status(
-        401,
-        'the bearer token is not valid here: unknown, expired, revoked, or of another tenant',
-        {
-          'WWW-Authenticate': `${CHALLENGE}, error="invalid_token"`,
-        },
-      )
-    : ScimError.status(401, 'expected an Authorization header with a bearer token', {
-        'WWW-Authenticate': CHALLENGE,
-      })
+export function unauthorized(isGiven: boolean, refusal: Refusal = 'unknown'): ScimError {
+  if (isGiven) return refused(REFUSALS[refusal])
+  return ScimError.status(401, 'expected an Authorization header with a bearer token', {
+    'WWW-Authenticate': CHALLENGE,
+  })
 }
+
+/** 401 for whoever comes without the client's certificate that is asked for beside the token. */
+export const uncertified = (fault: string): ScimError => refused(fault)
+
+const refused = (why: string): ScimError =>
+  ScimError.status(401, why, {
+    'WWW-Authenticate': `${CHALLENGE}, error="invalid_token", error_description="${why}"`,
+  })
 
 /** Whether these scopes leave this type: those that are narrowed to none leave all. */
 function reachesType(scopes: ReadonlySet<Scope>, type: string): boolean {

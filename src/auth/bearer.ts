@@ -87,10 +87,10 @@ const STATIC_ACTOR: Actor = {
 }
 
 /**
- * Finds the actor of a token, or undefined. Asked with every request, so that revoking is
- * immediate.
+ * Finds the actor of a token, or undefined; of a right token that has expired, that it has. Asked
+ * with every request, so that revoking is immediate.
  */
-export type BearerCheck = (token: string, now: number) => Actor | undefined
+export type BearerCheck = (token: string, now: number) => Actor | 'expired' | undefined
 
 /**
  * The check of tokens against the control store, and against the static token if there is one.
@@ -111,7 +111,7 @@ export function bearerCheck(control: ControlStore, staticToken: string | undefin
     const bearer = bearers.get(credential) ?? bearerOf(credential)
     bearers.set(credential, bearer)
     if (!timingSafeEqual(given, bearer.hash)) return undefined
-    if (credential.expires !== undefined && credential.expires <= now) return undefined
+    if (credential.expires !== undefined && credential.expires <= now) return 'expired'
     control.used(credential.prefix, now)
     return bearer.actor
   }
@@ -128,7 +128,7 @@ const bearerOf = ({ prefix, name, tenant, scope, user, hash }: Credential): Bear
   actor: { id: prefix, name, tenant, scopes: scopesIn(scope), user },
 })
 
-/** Who asks a tenant, or why a JWT was refused; undefined for any other token that is not good. */
+/** Who asks a tenant, or why the token was refused; undefined for one that nobody knows. */
 export type Found = Actor | Refusal | undefined
 
 /** The check of every kind of token; at once but for a JWT that was not seen lately. */

@@ -102,7 +102,10 @@ async function discover(issuer: string): Promise<string> {
   )
   const { issuer: named, jwks_uri: url } = (metadata ?? {}) as Record<string, unknown>
   if (named !== issuer) throw new Error(`its metadata is of the issuer ${JSON.stringify(named)}`)
-  if (typeof url === 'string' && isSafeUrl(url)) return url
+  // An issuer elsewhere has nothing to say about what is asked of this machine.
+  const mayBeHttp = issuer.startsWith('http:')
+  if (typeof url === 'string' && isSafeUrl(url) && (mayBeHttp || url.startsWith('https:')))
+    return url
   throw new Error('its metadata has no jwks_uri that is an https URL')
 }
 

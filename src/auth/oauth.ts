@@ -190,6 +190,18 @@ async function signedIn(
   return { client, secret: found }
 }
 
+/** The id by which a client names itself, if it can be one; good for nothing but to tell it. */
+export function clientIdIn(
+  authorization: string | null,
+  form: URLSearchParams,
+): string | undefined {
+  const assertion = form.get('client_assertion')
+  const id =
+    (authorization ? basicIn(authorization)?.id : form.get('client_id')) ||
+    (assertion ? subjectIn(assertion) : undefined)
+  return id && isClientId(id) ? id : undefined
+}
+
 const clientNamed = (control: ControlStore, id: string | undefined): Client | undefined =>
   id !== undefined && isClientId(id) ? control.client(id) : undefined
 

@@ -115,6 +115,20 @@ export const GROUP_STEPS: readonly Step[] = [
     },
   },
   {
+    title: 'the members are replaced by a PATCH without "schemas" (Push now)',
+    habits: ['pathlessPatch'],
+    needs: NEEDS,
+    area: 'group',
+    cure: 'take a PATCH without "schemas", and op replace with the path members',
+    async run(visit) {
+      const path = pathOf(visit, 'group', '/Groups')
+      const value = ['user', 'second'].map((key) => ({ value: visit.made.get(key) }))
+      const body = { Operations: [{ op: 'replace', path: 'members', value }] }
+      requireStatus(await visit.ask('PATCH', path, body), 200, 204)
+      await requireMembers(visit, 'user', 'second')
+    },
+  },
+  {
     title: 'the group is replaced with its members by PUT',
     habits: ['putGroup'],
     needs: NEEDS,

@@ -1,7 +1,14 @@
 /** Turns one HTTP request into a question to the operations, and faults into SCIM errors. */
 
 import type { AnyElysia } from 'elysia'
-import { type Access, type Actor, forbidden, mayAtAll, unauthorized } from '../auth/actor.ts'
+import {
+  type Access,
+  type Actor,
+  forbidden,
+  mayAtAll,
+  unauthorized,
+  uncertified,
+} from '../auth/actor.ts'
 import { DEFAULT_TENANT, type Found, isBearer, tokenIn } from '../auth/bearer.ts'
 import { requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
@@ -12,7 +19,7 @@ import { Ask, type Asking } from './ask.ts'
 import { bodyBytesOf, releaseBody } from './body.ts'
 import { type Noted, recordOf } from './record.ts'
 import { errorReply } from './reply.ts'
-import { addressOf, type Lease, type Raw, type Wire } from './wire.ts'
+import { addressOf, type Lease, peerOf, type Raw, type Wire } from './wire.ts'
 
 type Handler = (ask: Ask) => Promise<Response>
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -80,6 +87,7 @@ async function exchange(
   try {
     const tenant = tenantOf(raw)
     noted.tenant = tenant
+    if (wire.uncertified) requireCertificate(wire, raw)
     const entered =
       handlers.isPublic && verb === 'read' ? visitor(wire, raw, tenant) : enter(wire, raw, tenant)
     const entrant = entered instanceof Promise ? await entered : entered
@@ -119,7 +127,7 @@ async function exchange(
  * directories by asking. Nor are requests noted that were refused for the rate of their address,
  * which the refused sign-ins before them have told of: nobody pushes out others' records so.
  */
-function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void {
+export function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void {
   const { tenant, actor } = noted
   if (tenant === undefined || (!actor && reply.status === 429)) return
   if (!actor && tenant !== DEFAULT_TENANT && !wire.isTenant(tenant)) return
@@ -194,6 +202,15 @@ function tenantOf({ params, request }: Raw): string {
   throw unauthorized(isBearer(request.headers.get('authorization')))
 }
 
+/** Refuses who has no certificate that is listed; it counts as a failed sign-in. */
+function requireCertificate(wire: Wire, raw: Raw): void {
+  const fault = wire.uncertified?.(peerOf(raw), raw.request.headers)
+  if (fault === undefined) return
+  const { signIns } = wire.limits
+  if (signIns) requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
+  throw uncertified(fault)
+}
+
 /**
  * Who asks, for a path that needs a credential of this very tenant. A good credential is taken
  * however many bad ones its address has sent: behind a proxy, all have the same address.
@@ -206,8 +223,7 @@ function enter(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
     const actor = typeof found === 'object' ? found : undefined
     if (actor?.tenant === tenant && wire.isServed(tenant)) return actor
     const { signIns } = wire.limits
-    if (signIns && token !== undefined)
-      requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
+    if (signIns) requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
     throw unauthorized(isBearer(authorization), typeof found === 'string' ? found : undefined)
   }
   return found instanceof Promise ? found.then(admitted) : admitted(found)

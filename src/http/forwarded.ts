@@ -18,18 +18,7 @@ export type AddressOf = (peer: string, headers: Headers) => string
  */
 export function forwarded(proxies: readonly string[]): AddressOf {
   if (proxies.length === 0) return (peer) => peer
-  const known = new BlockList()
-  for (const proxy of proxies) {
-    const [address = '', bits] = proxy.split('/')
-    const family = isIP(address)
-    if (family === 0) continue
-    const name = family === 4 ? 'ipv4' : 'ipv6'
-    known.addSubnet(address, Number(bits ?? (family === 4 ? 32 : 128)), name)
-  }
-  const isProxy = (address: string): boolean =>
-    address === ''
-      ? proxies.includes('unix')
-      : known.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')
+  const isProxy = proxyCheck(proxies)
   return (peer, headers) => {
     let last = peer
     const named = addressesIn(headers)
@@ -41,6 +30,22 @@ export function forwarded(proxies: readonly string[]): AddressOf {
     }
     return last
   }
+}
+
+/** Whether an address is one of these proxies; the empty one is that of a Unix socket. */
+export function proxyCheck(proxies: readonly string[]): (address: string) => boolean {
+  const known = new BlockList()
+  for (const proxy of proxies) {
+    const [address = '', bits] = proxy.split('/')
+    const family = isIP(address)
+    if (family === 0) continue
+    const name = family === 4 ? 'ipv4' : 'ipv6'
+    known.addSubnet(address, Number(bits ?? (family === 4 ? 32 : 128)), name)
+  }
+  return (address) =>
+    address === ''
+      ? proxies.includes('unix')
+      : known.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')
 }
 
 /** The addresses that proxies noted, the nearest one last. */

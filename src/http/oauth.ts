@@ -2,12 +2,14 @@
 
 import type { AnyElysia } from 'elysia'
 import { DEFAULT_TENANT } from '../auth/bearer.ts'
-import { OAuthError, wrongClient } from '../auth/oauth.ts'
+import { clientIdIn, OAuthError, wrongClient } from '../auth/oauth.ts'
 import { requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import { ScimError } from '../scim/error.ts'
 import { FORM_BYTES_MAX } from '../scim/limits.ts'
-import { addressOf, type Raw, type Wire } from './wire.ts'
+import { note } from './exchange.ts'
+import type { Noted } from './record.ts'
+import { addressOf, peerOf, type Raw, type Wire } from './wire.ts'
 
 const WELL_KNOWN = '/.well-known/oauth-authorization-server'
 
@@ -21,10 +23,12 @@ export function oauthRoutes(server: AnyElysia, wire: Wire): void {
   for (const path of ['/oauth/token', '/t/:tenant/oauth/token']) serve(path, ['POST'], token)
   // RFC 8414 puts the tenant behind; in front, a proxy that serves a path alone finds it as well.
   for (const path of [WELL_KNOWN, `${WELL_KNOWN}/t/:tenant`, `/t/:tenant${WELL_KNOWN}`])
-    serve(path, ['GET', 'HEAD'], async (_, { endpoint }, tenant) => endpoint.metadata(tenant))
+    serve(path, ['GET', 'HEAD'], async (_, { endpoint }, tenant) =>
+      json(200, endpoint.metadata(tenant)),
+    )
 }
 
-type Answer = (raw: Raw, wire: Wire, tenant: string) => Promise<object>
+type Answer = (raw: Raw, wire: Wire, tenant: string) => Promise<Response>
 
 async function reply(
   wire: Wire,
@@ -50,7 +54,7 @@ async function answerOf(
       const allowed = methods.join(', ')
       throw new OAuthError(405, 'invalid_request', `expected ${allowed}`, { Allow: allowed })
     }
-    return json(200, await answer(raw, wire, tenantOf(raw)))
+    return await answer(raw, wire, tenantOf(raw))
   } catch (error) {
     return faultReply(wire, error)
   }
@@ -64,19 +68,45 @@ function tenantOf({ params }: Raw): string {
   throw new OAuthError(404, 'invalid_request', 'there is nothing here')
 }
 
-async function token({ request, server }: Raw, wire: Wire, tenant: string): Promise<object> {
-  const form = new URLSearchParams(await readForm(request))
+/** Answers a client, and notes it in the log of its tenant, as that of any other request. */
+async function token(raw: Raw, wire: Wire, tenant: string): Promise<Response> {
+  const requestId = crypto.randomUUID()
+  const time = wire.service.now()
+  const noted: Noted = { requestId, time, begun: performance.now(), verb: 'write', tenant }
+  let answered: Response
+  try {
+    answered = json(200, await granted(raw, wire, tenant, noted))
+  } catch (error) {
+    answered = faultReply(wire, error)
+    noted.fault = error
+  }
+  note(wire, raw, noted, answered)
+  return answered
+}
+
+async function granted(
+  { request, server }: Raw,
+  wire: Wire,
+  tenant: string,
+  noted: Noted,
+): Promise<object> {
   const authorization = request.headers.get('authorization')
   const { requests, signIns } = wire.limits
   try {
+    const form = new URLSearchParams(await readForm(request))
+    const fault = wire.uncertified?.(peerOf({ request, server }), request.headers)
+    if (fault !== undefined) throw wrongClient(fault)
+    noted.client = clientIdIn(authorization, form)
     const { client, answer } = await wire.endpoint.grant({ tenant, authorization, form })
     // As for SCIM, a tenant that is suspended answers as if it were not there.
     if (!wire.isServed(tenant)) throw wrongClient()
+    const { id, name } = client
+    noted.actor = { id, name, tenant, scopes: new Set(), user: undefined }
     if (requests) requireRate(requests, `${tenant}/${client.id}`, 'requests')
     return answer
   } catch (error) {
-    const isWrong = error instanceof OAuthError && error.code === 'invalid_client'
-    if (signIns && isWrong)
+    // Whatever is wrong: nobody fills the log of a tenant with requests that prove nothing.
+    if (signIns && !noted.actor)
       requireRate(signIns, addressOf(wire, { request, server }), 'failed sign-ins')
     throw error
   }

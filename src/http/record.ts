@@ -2,6 +2,7 @@
 
 import type { Access, Actor } from '../auth/actor.ts'
 import { prefixIn, tokenIn } from '../auth/bearer.ts'
+import { OAuthError } from '../auth/oauth.ts'
 import { ScimError } from '../scim/error.ts'
 import { isoOf } from '../scim/instant.ts'
 import type { JsonValue } from '../scim/json.ts'
@@ -27,6 +28,8 @@ export interface Noted {
   readonly verb: Access['verb']
   tenant?: string
   actor?: Actor
+  /** The id by which a client of the token endpoint named itself. */
+  client?: string | undefined
   needed?: Set<Tolerance>
   /** As it was read; absent when it was not, or could not be. */
   body?: JsonValue
@@ -82,7 +85,7 @@ export function recordOf(
   const { time, requestId, needed, verb } = noted
   const { status } = reply
   const asked = withoutHost(request.url)
-  const credential = credentialOf(request, noted.actor)
+  const credential = credentialOf(request, noted.actor, noted.client)
   const record: Writable<RequestRecord> = {
     time: isoOf(time),
     requestId,
@@ -138,8 +141,13 @@ function detailsOf(
 const withoutHost = (url: string): string => url.replace(/^[a-z]+:\/\/[^/?#]*/i, '')
 
 /** A token that is not good here still shows by its prefix which one it is, or was. */
-function credentialOf(request: Request, actor: Actor | undefined): RequestRecord['credential'] {
+function credentialOf(
+  request: Request,
+  actor: Actor | undefined,
+  client: string | undefined,
+): RequestRecord['credential'] {
   if (actor) return actor.id === '' ? undefined : { name: actor.name, prefix: actor.id }
+  if (client !== undefined) return { prefix: client }
   const token = tokenIn(request.headers.get('authorization'))
   const prefix = token?.startsWith('scimd_') ? prefixIn(token) : undefined
   return prefix === undefined ? undefined : { prefix }
@@ -151,6 +159,7 @@ function errorOf(
   isRedacted: boolean,
 ): Pick<RequestRecord, 'error'> {
   if (fault === undefined) return {}
+  if (fault instanceof OAuthError) return { error: { detail: `${fault.code}: ${fault.message}` } }
   if (!(fault instanceof ScimError)) {
     return { error: { detail: `status ${status}; the server's own log may tell more` } }
   }

@@ -29,6 +29,8 @@ export interface Wire {
   readonly check: TokenCheck
   readonly endpoint: TokenEndpoint
   readonly addressOf: AddressOf
+  /** Why a connection is not let in, for want of a client's certificate that a proxy passes on. */
+  readonly uncertified: ((peer: string, headers: Headers) => string | undefined) | undefined
   /** What is limited; requests and failed sign-ins are not when a setting says so. */
   readonly limits: {
     readonly requests: Limiter | undefined
@@ -62,7 +64,9 @@ export interface Raw {
 }
 
 /** The address of a client; empty for a Unix socket. */
-export const addressOf = (
-  wire: Wire,
-  { request, server }: Pick<Raw, 'request' | 'server'>,
-): string => wire.addressOf(server?.requestIP(request)?.address ?? '', request.headers)
+export const addressOf = (wire: Wire, raw: Pick<Raw, 'request' | 'server'>): string =>
+  wire.addressOf(peerOf(raw), raw.request.headers)
+
+/** The other end of the connection; empty for a Unix socket. */
+export const peerOf = ({ request, server }: Pick<Raw, 'request' | 'server'>): string =>
+  server?.requestIP(request)?.address ?? ''

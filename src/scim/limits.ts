@@ -100,6 +100,8 @@ export const JWKS_TIMEOUT_MS = 5000
 export const JWKS_BYTES_MAX = 256 * KIB
 /** Issuers of clients' assertions whose keys are remembered. */
 export const JWKS_SOURCES_MAX = 1000
+/** Headers with a client's certificate that are remembered as read. */
+export const CERTIFICATES_SEEN_MAX = 1000
 /** JWTs that have been checked and need not be again for a while. */
 export const JWTS_CHECKED_MAX = 10_000
 /** The difference of clocks that an issuer may be allowed. */

@@ -166,19 +166,20 @@ function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
   if (!Array.isArray(named)) {
     throw ScimError.of('invalidSyntax', `schemas: found ${shown(named)}, expected a list of URIs`)
   }
-  const known = new Set(type.extensions.map(({ schema }) => schema.id.toLowerCase()))
-  let hasBase = false
-  for (const uri of named) {
-    const lower = typeof uri === 'string' ? uri.toLowerCase() : undefined
-    if (lower === type.schema.id.toLowerCase()) hasBase = true
-    else if ((lower === undefined || !known.has(lower)) && !tolerated(rules, 'unknownSchemas')) {
-      throw ScimError.of('invalidSyntax', `schemas: ${shown(uri)} is no schema of ${type.name}`)
-    }
+  const base = type.schema.id.toLowerCase()
+  const known = new Set([base, ...type.extensions.map(({ schema }) => schema.id.toLowerCase())])
+  const lower = named.map((uri) => (typeof uri === 'string' ? uri.toLowerCase() : ''))
+  if (!lower.includes(base)) {
+    throw ScimError.of(
+      'invalidSyntax',
+      `schemas: found ${shown(named)}, expected "${type.schema.id}" among them`,
+    )
   }
-  if (hasBase) return
+  const foreign = lower.findIndex((uri) => !known.has(uri))
+  if (foreign < 0 || tolerated(rules, 'unknownSchemas')) return
   throw ScimError.of(
     'invalidSyntax',
-    `schemas: found ${shown(named)}, expected "${type.schema.id}" among them`,
+    `schemas: ${shown(named[foreign] ?? null)} is no schema of ${type.name}`,
   )
 }
 

@@ -99,6 +99,16 @@ export const TOLERANCES = {
     understood: 'these elements (RFC 7644 allows it)',
     source: 'Okta and Entra ID (members[value eq "…"]); refused by the interop profile',
   },
+  extendedFilters: {
+    sent: 'a filter with something behind brackets, such as emails[type eq "work"].value eq "x"',
+    understood: 'an element for which both hold',
+    source: 'Entra ID (matching by e-mail)',
+  },
+  bareNames: {
+    sent: 'an attribute of an extension without its URN, such as manager, in a filter or a path',
+    understood: 'that attribute, where one extension alone has it',
+    source: 'Entra ID (whether a user has this manager)',
+  },
   freeFormats: {
     sent: 'a country, locale, time zone, language, URI or certificate of another form than its own',
     understood: 'the text, as it is',

@@ -1,7 +1,7 @@
 /** JWTs of a tenant's issuers as bearer tokens: RFC 6750, RFC 7519, RFC 8725. */
 
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { createHmac } from 'node:crypto'
+import { createHmac, createPublicKey } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -16,7 +16,8 @@ import {
   JWTS_CHECKED_MAX,
 } from '../../src/scim/limits.ts'
 import { openLmdbControl } from '../../src/store/lmdb-control.ts'
-import { temporary } from '../cli/given.ts'
+import { makeCertificate } from '../certificates.ts'
+import { serving, temporary } from '../cli/given.ts'
 import { type Reply, send, startTestServer, TARGETS, type TestServer, TOKEN } from '../harness.ts'
 import { signingKey, startIssuer, unsigned } from './issuer.ts'
 
@@ -153,6 +154,94 @@ for (const target of TARGETS) {
       expect((await ask(server, signed)).body.totalResults).toBe(0)
       const second = await idp.sign({ ...good, aud: ['x', 'second'] })
       expect((await ask(server, second)).status).toBe(200)
+    })
+
+    test('what a header says of its key is not believed, and nothing is fetched for it', async () => {
+      await using idp = await startIssuer('RS256')
+      await using evil = await startIssuer('RS256')
+      const { issuer } = idp
+      await using server = await started(target, {
+        default: [{ issuer, audience: AUDIENCE, grants: 'write' }],
+      })
+      const claims = { iss: issuer, aud: AUDIENCE, exp: secondsOf(server, target) + 600 }
+      expect((await ask(server, await idp.sign(claims))).status).toBe(200)
+      const [own] = evil.keys
+      const jwk = idp.keys[0]?.jwk as Record<string, string>
+      const pem = createPublicKey({ key: jwk, format: 'jwk' }).export({
+        type: 'spki',
+        format: 'pem',
+      })
+      const hmac = (key: string | Buffer, header: object) => {
+        const text = unsigned(header, claims).slice(0, -1)
+        return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`
+      }
+      const hs256 = { alg: 'HS256', kid: 'key-0', typ: 'JWT' }
+      const url = `${evil.issuer}/keys`
+      for (const token of [
+        // The public key of the issuer, taken for a shared secret.
+        hmac(String(pem), hs256),
+        hmac(String(pem).trim(), hs256),
+        hmac(Buffer.from(String(jwk['n']), 'base64url'), hs256),
+        hmac(JSON.stringify({ keys: [jwk] }), hs256),
+        // A key of the attacker's own, beside the token.
+        await evil.sign(claims, { jwk: own?.jwk }),
+        await evil.sign(claims, { jwk: own?.jwk, kid: undefined }),
+        await evil.sign(claims, { jku: url }),
+        await evil.sign(claims, { jku: url, kid: 'another' }),
+        await evil.sign(claims, { x5u: url, x5c: ['AAAA'], x5t: 'AAAA' }),
+        ...(await Promise.all(
+          ['../../../../dev/null', '/dev/null', "' OR 1=1 --", '\u0000', '', url, '__proto__'].map(
+            (kid) => evil.sign(claims, { kid }),
+          ),
+        )),
+        unsigned({ alg: 'nOnE' }, claims),
+        unsigned({ alg: ['none'] }, claims),
+        unsigned({ alg: '' }, claims),
+        unsigned({ alg: 'RS256', kid: 'key-0' }, claims, 'A'.repeat(8000)),
+        unsigned({ alg: 'RS256', kid: 'k'.repeat(8000) }, claims, 'AAAA'),
+        `${'e'.repeat(5000)}.${'e'.repeat(5000)}.e`,
+      ]) {
+        const reply = await ask(server, token, { method: 'POST', body: { userName: 'eve' } })
+        expect([token.slice(0, 60), reply.status]).toEqual([token.slice(0, 60), 401])
+      }
+      expect(evil.fetches()).toBe(0)
+      expect((await ask(server, await idp.sign(claims))).body.totalResults).toBe(0)
+    })
+
+    test('keys of an https issuer come by https, and not from an address of this machine', async () => {
+      using place = temporary()
+      const authority = makeCertificate({ name: 'authority', isAuthority: true })
+      const { cert, key } = makeCertificate({ name: 'issuer', by: authority })
+      writeFileSync(join(place.cwd, 'ca.pem'), authority.cert)
+      await using inside = await startIssuer()
+      const metadata = { issuer: '', jwks_uri: `${inside.issuer}/keys` }
+      const listener = Bun.serve({
+        hostname: '127.0.0.1',
+        port: 0,
+        tls: { cert, key },
+        fetch(request) {
+          if (request.url.endsWith('/keys'))
+            return Response.json({ keys: inside.keys.map(({ jwk }) => jwk) })
+          return Response.json(metadata)
+        },
+      })
+      const issuer = `https://127.0.0.1:${listener.port}`
+      metadata.issuer = issuer
+      const file = join(place.cwd, 'scimd.json')
+      const issuers = [{ issuer, audience: AUDIENCE, grants: 'read' }]
+      writeFileSync(file, JSON.stringify({ tenants: { default: { issuers } } }))
+      const env = { NODE_EXTRA_CA_CERTS: 'ca.pem', SCIMD_CONFIG: file }
+      await using server = await serving(target, { ...place, env })
+      const exp = Math.floor(Date.now() / 1000) + 600
+      const token = await inside.sign({ iss: issuer, aud: AUDIENCE, exp })
+      const users = () =>
+        send(`${server.url}/Users`, 'GET', undefined, { Authorization: `Bearer ${token}` })
+      expect((await users()).status).toBe(503)
+      expect(inside.fetches()).toBe(0)
+      metadata.jwks_uri = `${issuer}/keys`
+      const reply = await users()
+      expect([reply.status, inside.fetches()]).toEqual([200, 0])
+      await listener.stop(true)
     })
 
     test('a token opens the tenants that trust its issuer for its audience, and no other [R7644-6-01]', async () => {
@@ -372,6 +461,37 @@ test("Entra ID's own token is taken in both of its forms, for its tenant alone",
       grants: 'write',
     },
   ])
+
+  // Its keys are Microsoft's; everything else is as it would be.
+  await using idp = await startIssuer('RS256')
+  const path = join(place.cwd, 'keys.json')
+  writeFileSync(path, JSON.stringify({ keys: idp.keys.map(({ jwk }) => jwk) }))
+  const keyed = (read ?? []).map((one) => ({ ...one, keys: { kind: 'file', path } as const }))
+  const tenants = new Map([['acme', { issuers: keyed }]])
+  const control = openLmdbControl(join(place.cwd, 'control.mdb'))
+  const now = () => 1_000_000
+  const tokens = accessTokens(new Uint8Array(32), () => 'https://a.b/scim/v2', now)
+  const check = jwtCheck({ tenants, tokens, control, now, log: () => undefined })
+  const asked = async (claims: object, tenant = 'acme') => {
+    const token = await idp.sign({ aud: audience, nbf: 900, exp: 2000, tid, ...claims })
+    const found = await check(token, tenant, now())
+    return typeof found === 'string' ? found : [found.name, ...found.scopes]
+  }
+  const [v1, v2] = [
+    { iss: `https://sts.windows.net/${tid}/`, ver: '1.0', appid: 'a-1', sub: 's-1' },
+    { iss: `https://login.microsoftonline.com/${tid}/v2.0`, ver: '2.0', azp: 'a-2' },
+  ]
+  expect([await asked(v1), await asked(v2)]).toEqual([
+    ['s-1', 'write'],
+    ['a-2', 'write'],
+  ])
+  const other = '99999999-2222-3333-4444-555555555555'
+  for (const claims of [v1, v2]) {
+    expect(await asked({ ...claims, iss: claims.iss.replace(tid, other) })).toBe('issuer')
+    expect(await asked({ ...claims, aud: 'api://another' })).toBe('audience')
+    expect(await asked(claims, 'default')).toBe('audience')
+  }
+  await control.close()
 })
 
 test('an outage is survived with the keys that are known, for as long as the limit says', async () => {

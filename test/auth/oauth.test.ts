@@ -15,6 +15,7 @@ import {
 } from '../../src/scim/limits.ts'
 import type { Client } from '../../src/store/control.ts'
 import { openLmdbControl } from '../../src/store/lmdb-control.ts'
+import { readRequestLog, requestsDirectory } from '../../src/store/request-log.ts'
 import { printed, scimd, serving, temporary } from '../cli/given.ts'
 import { send, startTestServer, TARGETS, type TestServer } from '../harness.ts'
 import { temporaryDirectory } from '../store/given.ts'
@@ -134,7 +135,7 @@ for (const target of TARGETS) {
       expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST'])
     })
 
-    test('a secret gets a short-lived token, in the header or in the body [PROF-13]', async () => {
+    test('a secret gets a short-lived token, in the header or in the body [PROF-13] [ENTRA-21]', async () => {
       await using server = await startTestServer({ target })
       const { client_id, client_secret } = await makeClient(server, target)
       const inHeader = await token(server, GRANT, { headers: basic(client_id, client_secret) })
@@ -251,10 +252,10 @@ for (const target of TARGETS) {
       const none = unsigned({ alg: 'none' }, plain)
       for (const [mention, wrong] of [
         ['expired', await form({ exp: now - 120 })],
-        ['longer', await form({ exp: now + ASSERTION_LIFETIME_S_MAX + 120 })],
+        ['longer', await form({ exp: now + ASSERTION_LIFETIME_S_MAX + 600 })],
         ['expired', await form({ iat: now - ASSERTION_LIFETIME_S_MAX - 120 })],
-        ['not valid yet', await form({ iat: now + 120 })],
-        ['not valid yet', await form({ nbf: now + 120 })],
+        ['not valid yet', await form({ iat: now + 600 })],
+        ['not valid yet', await form({ nbf: now + 600 })],
         ['audience', await form({ aud: server.url })],
         ['audience', await form({ aud: `${rootOf(server, 'acme')}/oauth/token` })],
         ['audience', await form({ aud: undefined })],
@@ -307,7 +308,7 @@ for (const target of TARGETS) {
         ['audience', await form({ aud: 'api://another' })],
         ['issuer', await form({ iss: 'https://another.example' })],
         ['expired', await form({ exp: now - 120 })],
-        ['longer', await form({ exp: now + FEDERATED_LIFETIME_S_MAX + 120 })],
+        ['longer', await form({ exp: now + FEDERATED_LIFETIME_S_MAX + 600 })],
         ['signature', await form({}, await signingKey('key-0', 'RS256'))],
         ['not known', { ...(await form()), client_id: '' }],
       ] as const) {
@@ -335,6 +336,51 @@ for (const target of TARGETS) {
       })
       expect([reply.status, reply.body.error]).toEqual([503, 'temporarily_unavailable'])
       expect(reply.headers.get('retry-after')).toBe('30')
+    })
+
+    test('requests for tokens are in the log of their tenant, without what they prove it with', async () => {
+      await using server = await startTestServer({ target })
+      await run(server, target, 'tenant', 'create', 'acme')
+      const { client_id, client_secret } = await makeClient(server, target)
+      const { id, form } = await keyedClient(server, target)
+      const good = basic(client_id, client_secret)
+      const wrong = `scimd_abcdefghijkl_${'S'.repeat(43)}`
+      const secret = { ...GRANT, client_id, client_secret: wrong }
+      const assertion: Form = { ...(await form({ aud: 'x' })), client_id: '' }
+      await token(server, GRANT, { headers: good })
+      await token(server, { ...GRANT, scope: 'nope' }, { headers: good })
+      await token(server, secret)
+      await token(server, { ...GRANT, client_id: wrong, client_secret: wrong })
+      await token(server, assertion)
+      await token(server, secret, { tenant: 'acme' })
+      await token(server, secret, { tenant: 'nobody' })
+      await send(`${rootOf(server)}/oauth/token?client_secret=${wrong}`, 'POST', '', {
+        Authorization: undefined,
+      })
+      await server.stop()
+      const logged = async (tenant: string) => {
+        const directory = requestsDirectory(join(server.data, 'tenants'), tenant)
+        const records: string[] = []
+        for await (const { status, credential, error, ...rest } of readRequestLog(directory, 0)) {
+          const { name = '?', prefix = '' } = (credential ?? {}) as Record<string, string>
+          const { detail = '' } = (error ?? {}) as Record<string, string>
+          records.push(`${status} ${name} ${prefix} ${detail.split(':', 1)}`.trimEnd())
+          expect(rest['path']).toMatch(/\/oauth\/token(?:\?client_secret=|$)/)
+          for (const text of [client_secret, wrong, assertion['client_assertion'] ?? ''])
+            expect(JSON.stringify(rest)).not.toInclude(text)
+        }
+        return records
+      }
+      expect(await logged('default')).toEqual([
+        `200 idp ${client_id}`,
+        `400 ? ${client_id} invalid_scope`,
+        `401 ? ${client_id} invalid_client`,
+        '401 ?  invalid_client',
+        `401 ? ${id} invalid_client`,
+        '400 ?  invalid_request',
+      ])
+      expect(await logged('acme')).toEqual([`401 ? ${client_id} invalid_client`])
+      expect(existsSync(requestsDirectory(join(server.data, 'tenants'), 'nobody'))).toBe(false)
     })
 
     test('secrets are changed without a gap, and what is revoked ends at once', async () => {
@@ -428,7 +474,7 @@ for (const target of TARGETS) {
       await using server = await startTestServer({ target, flags: { rateLimit: '1000' } })
       const { client_id, client_secret } = await makeClient(server, target)
       const replies = await Promise.all(
-        Array.from({ length: 150 }, () => token(server, GRANT, { headers: basic('nobody', 'x') })),
+        Array.from({ length: 300 }, () => token(server, GRANT, { headers: basic('nobody', 'x') })),
       )
       const limited = replies.filter(({ status }) => status === 429)
       expect(limited.length).toBeGreaterThan(0)

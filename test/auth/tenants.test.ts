@@ -55,30 +55,39 @@ describe.each(TARGETS)('from %s', (target) => {
       ids.push((await ask(url, token, 'POST', '/Groups', { displayName: 'all' })).body.id)
     }
     const path = fc.oneof(
-      fc.constantFrom('/Users', '/Groups', '/Bulk', '/Users?filter=userName pr'),
+      fc.constantFrom('', '/.search', '/Bulk', '/Me', '/Users?filter=userName pr'),
+      fc.constantFrom('/Users', '/Groups', '/Users/.search', '/Groups/.search'),
       fc.constantFrom('/Schemas', '/ResourceTypes', '/ServiceProviderConfig'),
+      fc.constantFrom('/Schemas/urn:x', '/ResourceTypes/User'),
       fc
-        .tuple(fc.constantFrom('/Users', '/Groups'), fc.constantFrom(...ids, 'nobody'))
-        .map(([endpoint, id]) => `${endpoint}/${id}`),
+        .tuple(
+          fc.constantFrom('/Users', '/Groups'),
+          fc.constantFrom(...ids, 'nobody'),
+          fc.constantFrom('', '/.verifyPassword'),
+        )
+        .map(([endpoint, id, rest]) => `${endpoint}/${id}${rest}`),
     )
     const asked = fc.record({
       method: fc.constantFrom(...METHODS),
       path,
       from: fc.constantFrom(...tenants),
       to: fc.constantFrom(...tenants),
+      // Without a version, the newest one is meant.
+      isVersioned: fc.boolean(),
     })
     const body = JSON.stringify({ userName: 'eve', displayName: 'eve' })
     await fc.assert(
-      fc.asyncProperty(asked, async ({ method, path, from, to }) => {
+      fc.asyncProperty(asked, async ({ method, path, from, to, isVersioned }) => {
         fc.pre(from !== to)
         const isBare = ['GET', 'HEAD', 'OPTIONS', 'DELETE'].includes(method)
-        const reply = await ask(to.url, from.token, method, path, isBare ? undefined : body)
+        const url = isVersioned ? to.url : to.url.replace(/\/v2$/, '')
+        const reply = await ask(url, from.token, method, path, isBare ? undefined : body)
         expect(reply.status).toBe(401)
         expect(reply.headers.get('www-authenticate')).toContain('error="invalid_token"')
-        const wrong = await ask(to.url, `${from.token}x`, method, path, isBare ? undefined : body)
+        const wrong = await ask(url, `${from.token}x`, method, path, isBare ? undefined : body)
         expect(shown(reply)).toEqual(shown(wrong))
       }),
-      { numRuns: 150 },
+      { numRuns: 300 },
     )
     for (const { url, token } of tenants) {
       const { body } = await ask(url, token)

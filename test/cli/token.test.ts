@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { mintToken } from '../../src/auth/bearer.ts'
 import { openLmdbControl } from '../../src/store/lmdb-control.ts'
-import { startTestServer, TARGETS, TOKEN } from '../harness.ts'
+import { send, startTestServer, TARGETS, TOKEN } from '../harness.ts'
 import { printed, scimd, serving, TENANT_TOKEN, temporary } from './given.ts'
 
 /** Processes start slowly on a machine that has much else to do. */
@@ -225,10 +225,9 @@ test('a token is good until the moment it expires [R7644-2-05] [R7644-7-02]', as
   await using server = await startTestServer()
   const words = ['token', 'create', '--name', 'short', '--expires', '30m', '--data', server.data]
   const token = (await printed('source', words, { cwd: server.data })).trim()
-  const status = async () => {
-    const headers = { Authorization: `Bearer ${token}` }
-    return (await server.request('GET', '/Users', undefined, headers)).status
-  }
+  const ask = async (url = server.url) =>
+    send(`${url}/Users`, 'GET', undefined, { Authorization: `Bearer ${token}` })
+  const status = async () => (await ask()).status
   const [{ expires }] = JSON.parse(
     await printed('source', ['token', 'list', '--json', '--data', server.data], {
       cwd: server.data,
@@ -238,7 +237,11 @@ test('a token is good until the moment it expires [R7644-2-05] [R7644-7-02]', as
   server.passTime(Date.parse(expires) - server.now() - 1)
   expect(await status()).toBe(200)
   server.passTime(1)
-  expect(await status()).toBe(401)
+  for (const url of [server.url, server.url.replace('/scim', '/t/nobody/scim')]) {
+    const refused = await ask(url)
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('www-authenticate')).toInclude('the token has expired')
+  }
 })
 
 const filesBelow = (directory: string): { name: string; bytes: Buffer }[] =>

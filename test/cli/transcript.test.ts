@@ -19,7 +19,7 @@ import { TARGETS, type Target } from '../harness.ts'
 import { scimd, TENANT_TOKEN, temporary } from './given.ts'
 
 /** Processes start slowly on a machine that has much else to do. */
-setDefaultTimeout(30_000)
+setDefaultTimeout(180_000)
 
 const DIRECTORY = join(import.meta.dir, 'transcripts')
 

@@ -1,5 +1,6 @@
 /**
- * Runs every test and prints what is proven of RFC 7643, 7644 and 9865, by section.
+ * Runs every test and prints what is proven of RFC 7643, 7644 and 9865, by section, and of what
+ * Entra ID and Okta need.
  *
  *     bun run conformance
  *

@@ -1,12 +1,13 @@
 /**
- * Turns the outcomes of tests into what they prove of the RFCs: requirements that a passed test
- * names in square brackets, once from source and once from the executable.
+ * Turns the outcomes of tests into what they prove of the RFCs and of what vendors need:
+ * requirements that a passed test names in square brackets, once from source and once from the
+ * executable.
  */
 
 import type { Target } from '../harness.ts'
 
 export interface Requirement {
-  /** Such as R7644-3.5.2.1-09: the document, its section, a number within the section. */
+  /** Such as R7644-3.5.2.1-09 (the document, its section, a number within it), or OKTA-03. */
   readonly id: string
   readonly section: string
   /** RFC 2119's word, or "semantics" where the text has none. */
@@ -39,8 +40,8 @@ const TARGETS = ['source', 'executable'] as const
 /** Documents whose requirements stand in lists of their own. */
 const OTHERS = /^R(?:9967|8417|8935|8936)-/
 
-/** What is meant as an id, also when it is misspelt. Names of vendors' requirements are not. */
-const ID = /\b(?:R\d{4}|PROF)-\d[\w.-]*/g
+/** What is meant as an id, also when it is misspelt. */
+const ID = /\b(?:R\d{4}|PROF|ENTRA|OKTA)-\d[\w.-]*/g
 
 /**
  * The tests in a report of `bun test --reporter=junit`.

@@ -77,7 +77,7 @@ for (const target of TARGETS) {
       expect(reply.status).toBe(401)
     })
 
-    test('[R7644-2-04] [R7644-2-05] [ENTRA-21] a token to read with may not write', async () => {
+    test('[R7644-2-04] [R7644-2-05] a token to read with may not write', async () => {
       const { data } = scim.server()
       const token = await command(target, data, 'token', 'create', '--name', 'r', '--scope', 'read')
       const user = await scim.user()

@@ -119,7 +119,7 @@ const FOUND: readonly (readonly [ids: string, filter: string, names: readonly st
   ['R7644-3.4.2.2-36', 'emails[value pr and not(primary pr) and type ne "home"]', ['bob', 'dan']],
   ['R7644-3.4.2.2-38', 'userType eq "Employee" and emails[type eq "work"]', ['Ann']],
   ['R7644-3.4.2.2-38', 'emails[type eq "other"] or emails[type eq "home"]', ['Ann', 'dan']],
-  ['R7644-3.4.2.2-39 ENTRA-02 PROF-14', 'emails[type eq "work"].value eq "BOB@x.com"', ['bob']],
+  ['R7644-3.4.2.2-39 ENTRA-02', 'emails[type eq "work"].value eq "BOB@x.com"', ['bob']],
   ['R7644-3.4.2.2-39', 'emails[type eq "home"].value eq "a@x.com"', []],
   ['R7644-3.4.2.2-39', 'emails[type eq "work"].value co "x" and active eq true', ['Ann']],
   ['R7644-3.4.2.2-40', 'name[givenName eq "ann" and familyName pr]', ['Ann']],

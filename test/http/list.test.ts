@@ -179,6 +179,11 @@ for (const target of TARGETS) {
         met.push(...idsOf((await list({ startIndex: `${startIndex}`, count: '4' })).Resources))
       expect(met).toEqual(idsOf((await list()).Resources))
       expect(new Set(met).size).toBe(COUNT)
+      // What Okta asks to try its credentials, and what it imports by.
+      expect(idsOf((await list({ startIndex: '1', count: '2' })).Resources)).toEqual(
+        met.slice(0, 2),
+      )
+      expect(idsOf((await list({ startIndex: '1', count: '100' })).Resources)).toEqual(met)
     })
 
     test('a change in between moves nobody to another page', async () => {

@@ -7,6 +7,12 @@ import { expectError, tokenOf, USER } from './given.ts'
 
 const withToken = (token: string) => ({ Authorization: `Bearer ${token}` })
 
+/** More than a slow machine gets through while the bucket fills again. */
+const MANY = 40
+
+const atOnce = (length: number, ask: (index: number) => Promise<Reply>): Promise<Reply[]> =>
+  Promise.all(Array.from({ length }, (_, index) => ask(index)))
+
 function expectTooMany(reply: Reply): void {
   expectError(reply, 429)
   expect(reply.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
@@ -19,13 +25,13 @@ for (const target of TARGETS) {
       const other = await tokenOf(server)
       const create = (name: string) =>
         server.request('POST', '/Users', { schemas: [USER], userName: name })
-      // The burst is twice the rate; the executable's clock may give one more in the meantime.
+      // The burst is twice the rate; the executable's clock may give more in the meantime.
       const replies = [await create('a'), await create('b')]
       expect(replies.map(({ status }) => status)).toEqual([201, 201])
-      const more: Reply[] = []
-      for (const name of ['c', 'd', 'e', 'f']) more.push(await create(name))
+      const more = await atOnce(MANY, (index) => create(`more-${index}`))
       const refused = more.filter(({ status }) => status === 429)
-      expect(refused.length).toBeGreaterThanOrEqual(3)
+      if (target === 'source') expect(refused).toHaveLength(MANY)
+      expect(refused.length).toBeGreaterThan(0)
       for (const reply of refused) expectTooMany(reply)
       const users = `${server.url}/Users?count=0`
       const { status, body } = await send(users, 'GET', undefined, withToken(other))
@@ -41,22 +47,21 @@ for (const target of TARGETS) {
       await using server = await startTestServer({ target, flags: { rateLimit: '1' } })
       const visit = () =>
         send(`${server.url}/ServiceProviderConfig`, 'GET', undefined, { Authorization: undefined })
-      const replies: Reply[] = []
-      for (let count = 0; count < 6; count++) replies.push(await visit())
-      expect(replies.slice(0, 2).map(({ status }) => status)).toEqual([200, 200])
-      expect(replies.filter(({ status }) => status === 429).length).toBeGreaterThanOrEqual(3)
+      const replies = [await visit(), await visit()]
+      expect(replies.map(({ status }) => status)).toEqual([200, 200])
+      const more = await atOnce(MANY, visit)
+      expect(more.filter(({ status }) => status === 429).length).toBeGreaterThan(0)
       expect((await server.request('GET', '/Users')).status).toBe(200)
     })
 
     test('who fails to sign in too often is told so, while good credentials are taken', async () => {
       await using server = await startTestServer({ target, flags: { rateLimit: '100000' } })
       const fail = () => send(`${server.url}/Users`, 'GET', undefined, withToken('wrong'))
-      const replies: Reply[] = []
-      for (let count = 0; count < SIGN_INS_PER_SECOND * 10 * 3; count++) replies.push(await fail())
-      expect(replies.slice(0, SIGN_INS_PER_SECOND * 10).map(({ status }) => status)).toEqual(
-        new Array(SIGN_INS_PER_SECOND * 10).fill(401),
-      )
-      const refused = replies.filter(({ status }) => status === 429)
+      const burst = SIGN_INS_PER_SECOND * 10
+      const replies = await atOnce(burst, fail)
+      expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 401))
+      const more = await atOnce(burst * 3, fail)
+      const refused = more.filter(({ status }) => status === 429)
       expect(refused.length).toBeGreaterThan(0)
       for (const reply of refused) expectTooMany(reply)
       expect((await server.request('GET', '/Users')).status).toBe(200)

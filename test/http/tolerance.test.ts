@@ -265,6 +265,15 @@ const CASES: Readonly<Record<Tolerance, readonly Case[]>> = {
       otherwise: 'invalidPath',
     },
   ],
+  extendedFilters: [],
+  bareNames: [
+    {
+      source: 'Entra ID [R7644-3.10-01]',
+      send: patch({ op: 'replace', path: 'department', value: 'X' }),
+      understood: { [ENTERPRISE]: { department: 'X' } },
+      otherwise: 'invalidPath',
+    },
+  ],
   freeFormats: [
     {
       source: 'Okta [R7643-4.1-17]',
@@ -351,6 +360,28 @@ for (const target of TARGETS) {
         else expectError(reply, 400, 'invalidFilter', 'active')
       })
 
+      test('[R7644-3.4.2.2-39] [R7644-3.4.2.2-45] extendedFilters and bareNames are understood in filters or refused', async () => {
+        const user = await scim.user({
+          emails: [{ value: 'e@x', type: 'work' }],
+          [ENTERPRISE]: { manager: { value: 'm' } },
+        })
+        const both = `userName eq "${user.userName}" and`
+        for (const [name, filter, strict] of [
+          [
+            'extendedFilters',
+            `${both} emails[type eq "work"].value eq "E@x"`,
+            `${both} emails[type eq "work" and value eq "E@x"]`,
+          ],
+          ['bareNames', `${both} manager eq "m"`, `${both} ${ENTERPRISE}:manager eq "m"`],
+          ['bareNames', `${both} manager[value eq "m"]`, `${both} ${ENTERPRISE}:manager pr`],
+        ] as const) {
+          expect(idsOf(await scim.find(strict))).toEqual([user.id])
+          const reply = await scim.get(`/Users?filter=${encodeURIComponent(filter)}`)
+          if (MODES[mode][name]) expect(idsOf(reply.body.Resources)).toEqual([user.id])
+          else expectError(reply, 400, 'invalidFilter')
+        }
+      })
+
       test('[R7644-3.5.2.2-04] removeByValue never empties a group', async () => {
         const users = idsOf([await scim.user(), await scim.user()])
         const [first] = users
@@ -432,7 +463,7 @@ for (const target of TARGETS) {
   })
 }
 
-test('every tolerance has a case here, but for numericStrings, which has a test', () => {
+test('every tolerance has a case here, or a test of its own', () => {
   const without = NAMES.filter((name) => CASES[name].length === 0)
-  expect(without).toEqual(['numericStrings'])
+  expect(without).toEqual(['numericStrings', 'extendedFilters'])
 })

@@ -51,8 +51,46 @@ for (const target of TARGETS) {
       }
     })
 
+    test('[ENTRA-12] with aadOptscim062020 one operation has paths as keys, and a filter names the member', async () => {
+      const { id } = await scim.user({ emails: [{ value: 'a@b', type: 'work' }] })
+      const flag = '?aadOptscim062020'
+      const reply = await scim.patch(`/Users/${id}${flag}`, [
+        {
+          op: 'replace',
+          value: {
+            displayName: 'D',
+            active: false,
+            'name.givenName': 'G',
+            'emails[type eq "work"].value': 'c@d',
+            [`${ENTERPRISE}:department`]: 'X',
+          },
+        },
+      ])
+      expect(reply.status).toBe(200)
+      expect((await scim.get(`/Users/${id}${flag}`)).body).toMatchObject({
+        displayName: 'D',
+        active: false,
+        name: { givenName: 'G' },
+        emails: [{ value: 'c@d', type: 'work' }],
+        [ENTERPRISE]: { department: 'X' },
+      })
+      const [one, two] = idsOf([await scim.user(), await scim.user()])
+      const group = await scim.group()
+      const place = `/Groups/${group.id}`
+      const value = [
+        { $ref: null, value: one },
+        { $ref: null, value: two },
+      ]
+      for (const operation of [
+        { op: 'add', path: 'members', value },
+        { op: 'remove', path: `members[value eq "${one}"]` },
+      ])
+        expect((await scim.patch(`${place}${flag}`, [operation])).status).toBe(204)
+      expect(idsOf((await scim.get(place)).body.members)).toEqual([two as string])
+    })
+
     test.each([[''], [null]])(
-      '[ENTRA-12] an element that is not there is cleared with %j, and nothing is made',
+      'an element that is not there is cleared with %j, and nothing is made',
       async (value) => {
         const user = await scim.user()
         const after = await scim.patched(
@@ -112,6 +150,14 @@ for (const target of TARGETS) {
         expect(reply.status).toBe(200)
         expect(reply.body.active).toBe(active)
       }
+      const password = 'correct horse battery'
+      const changed = await scim.patch(`/Users/${id}`, [{ op: 'replace', value: { password } }])
+      expect([changed.status, changed.body.id]).toEqual([200, id])
+      expect(changed.text).not.toInclude('password')
+      const group = await scim.group({ members: [{ value: id }] })
+      expect((await scim.request('DELETE', `/Groups/${group.id}`)).status).toBe(204)
+      expectError(await scim.get(`/Groups/${group.id}`), 404)
+      expect((await scim.get(`/Users/${id}`)).body.active).toBe(true)
     })
 
     test('[OKTA-06] [OKTA-07] [OKTA-08] groups are renamed, filled and emptied by PATCH', async () => {

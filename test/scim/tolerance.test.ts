@@ -2,6 +2,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { ScimError } from '../../src/scim/error.ts'
+import { predicateOf } from '../../src/scim/filter/evaluate.ts'
+import { parseFilter } from '../../src/scim/filter/parse.ts'
+import { resolveFilter } from '../../src/scim/filter/resolve.ts'
 import type { JsonValue } from '../../src/scim/json.ts'
 import { readDraft } from '../../src/scim/resource.ts'
 import { MODES, type Rules, TOLERANCES, type Tolerance } from '../../src/scim/tolerance.ts'
@@ -55,6 +58,13 @@ function patchedUser(rules: Rules, ...operations: readonly JsonValue[]): JsonObj
     rules,
   ).document
   return rest
+}
+
+/** Whether a filter finds the stored user. */
+function found(rules: Rules, filter: string): boolean {
+  const typed = resolveFilter(parseFilter(filter), userTypeOf.resolve, { rules })
+  const resource = documentFor(userTypeOf, STORED)
+  return predicateOf(typed)({ resource, elements: () => [], holds: () => false })
 }
 
 /** What is sent, and what is stored where the tolerance is on. */
@@ -211,6 +221,25 @@ const CASES: Record<Tolerance, readonly Case[]> = {
     {
       send: (rules) => patchedUser(rules, { op: 'remove', path: 'emails[type eq "home"]' }),
       understood: { ...STORED, emails: [{ value: 'a' }] },
+    },
+  ],
+  extendedFilters: [
+    {
+      send: (rules) => found(rules, 'emails[type eq "home"].value eq "b"'),
+      understood: true,
+    },
+    {
+      send: (rules) => found(rules, 'not (emails[type eq "home"].value eq "a")'),
+      understood: true,
+    },
+  ],
+  bareNames: [
+    { send: (rules) => found(rules, 'department eq "x"'), understood: false },
+    { send: (rules) => found(rules, 'not (manager.value pr)'), understood: true },
+    { send: (rules) => found(rules, 'manager[value eq "m"]'), understood: false },
+    {
+      send: (rules) => patchedUser(rules, { op: 'add', path: 'manager.value', value: 'm' }),
+      understood: { ...STORED, [ENTERPRISE]: { manager: { value: 'm' } } },
     },
   ],
   freeFormats: [

@@ -28,4 +28,10 @@ export type Filter =
       /** Where the value begins. */
       readonly valueOffset: number
     }
-  | { readonly kind: 'valuePath'; readonly path: PathText; readonly filter: Filter }
+  | {
+      readonly kind: 'valuePath'
+      readonly path: PathText
+      readonly filter: Filter
+      /** The last term stood behind the brackets, where figure 1 has nothing. */
+      readonly isExtended?: true
+    }

@@ -249,7 +249,7 @@ class Parser {
     if (!this.take('.')) return { kind: 'valuePath', path, filter }
     const sub = this.subAttribute('invalidFilter')
     const wanted = this.#expression(sub, this.space())
-    return { kind: 'valuePath', path, filter: chain('and', [filter, wanted]) }
+    return { kind: 'valuePath', path, filter: chain('and', [filter, wanted]), isExtended: true }
   }
 
   #group(depth: number, isInValuePath: boolean): Filter {

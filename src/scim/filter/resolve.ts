@@ -38,8 +38,10 @@ export interface Comparison {
 export type Lookup = (text: string) => ResolvedPath | undefined
 
 export interface ResolveOptions {
-  /** They say whether "True" and "False" in quotes compare with a boolean. */
+  /** They say which departures from the grammar and the types are understood. */
   readonly rules: Rules
+  /** Whether paths are those of an element's sub-attributes. */
+  readonly isWithin?: boolean
   /** Whether an attribute that the type lacks is refused, or has no value (section 3.4.2.1). */
   readonly unknown?: 'refuse' | 'absent'
 }
@@ -79,13 +81,17 @@ export function resolveFilter(
     case 'not':
       return { kind: 'not', operand: resolveFilter(filter.operand, lookup, options) }
     case 'present':
-      return { kind: 'present', path: requirePath(filter.path, lookup) }
+      return { kind: 'present', path: requirePath(filter.path, lookup, options) }
     case 'valuePath':
       return resolveValuePath(filter, lookup, options)
     case 'compare':
       return resolveComparison(filter, lookup, options)
   }
 }
+
+/** Whether an attribute of an extension is named without its URN. RFC 7644 section 3.10. */
+export const isBare = (written: string, path: ResolvedPath): boolean =>
+  path.extension !== undefined && !written.includes(':')
 
 /** Without a value, an attribute is not equal to anything but null. */
 const isTrueOfAbsent = (filter: Filter): boolean =>
@@ -106,14 +112,18 @@ function resolveValuePath(
   lookup: Lookup,
   options: ResolveOptions,
 ): TypedFilter {
-  const path = requirePath(filter.path, lookup)
+  const path = requirePath(filter.path, lookup, options)
   if (path.leaf.type !== 'complex') {
     throw invalid(filter.path, `is not complex, so it takes no [filter]`)
   }
+  if (filter.isExtended && !tolerated(options.rules, 'extendedFilters')) {
+    throw invalid(filter.path, 'takes nothing behind its [filter]; write it inside, behind "and"')
+  }
+  const within = { ...options, isWithin: true }
   return {
     kind: 'valuePath',
     path,
-    filter: resolveFilter(filter.filter, withinElement(path), options),
+    filter: resolveFilter(filter.filter, withinElement(path), within),
   }
 }
 
@@ -123,7 +133,7 @@ function resolveComparison(
   options: ResolveOptions,
 ): TypedFilter {
   const { operator, value } = filter
-  const path = requirePath(filter.path, lookup)
+  const path = requirePath(filter.path, lookup, options)
   if (value === null) {
     if (operator === 'eq') return { kind: 'not', operand: { kind: 'present', path } }
     if (operator === 'ne') return { kind: 'present', path }
@@ -186,9 +196,16 @@ function typedValue(
   }
 }
 
-function requirePath(written: PathText, lookup: Lookup): AttributePath {
+function requirePath(
+  written: PathText,
+  lookup: Lookup,
+  { rules, isWithin }: ResolveOptions,
+): AttributePath {
   const path = lookup(written.text)
   if (path?.kind !== 'attribute') throw invalid(written, 'is no attribute of this resource type')
+  if (!isWithin && isBare(written.text, path) && !tolerated(rules, 'bareNames')) {
+    throw invalid(written, `is of an extension, expected "${path.text}"`)
+  }
   if (path.leaf.returned === 'never' || path.attribute.returned === 'never') {
     throw invalid(written, 'is never returned and so is never searched')
   }

@@ -4,7 +4,7 @@ import { ScimError } from '../error.ts'
 import { elementPredicateOf } from '../filter/evaluate.ts'
 import type { Filter } from '../filter/filter.ts'
 import { parsePatchPath } from '../filter/parse.ts'
-import { resolveFilter, withinElement } from '../filter/resolve.ts'
+import { isBare, resolveFilter, withinElement } from '../filter/resolve.ts'
 import type { JsonValue } from '../json.ts'
 import { PATCH_KEY_FILTERS_MAX, PATCH_OPERATIONS_MAX, PATCH_PATHS_LENGTH_MAX } from '../limits.ts'
 import type { AttributePath, ResourceType } from '../registry.ts'
@@ -248,6 +248,10 @@ function readTarget(
     requireAccepted(type, path.text, `${at}.path`, 'mutability', rules)
     throw unknownPath(`${at}.path: "${path.text}" is no attribute of ${type.name}`, rules)
   }
+  if (isBare(path.text, target) && !tolerated(rules, 'bareNames')) {
+    const found = `${at}.path: "${path.text}" is of an extension`
+    throw ScimError.of('invalidPath', `${found}, expected "${target.text}"`)
+  }
   if (!filter) return { target, selection: undefined }
   if (target.kind === 'extension' || target.leaf.type !== 'complex') {
     throw ScimError.of(
@@ -263,7 +267,7 @@ function readTarget(
     const expected = `a sub-attribute behind it, such as ${target.text}[…].value`
     throw ScimError.of('invalidPath', `${at}.path: found a whole element, expected ${expected}`)
   }
-  const typed = resolveFilter(filter, withinElement(target), { rules })
+  const typed = resolveFilter(filter, withinElement(target), { rules, isWithin: true })
   const selection = {
     typed,
     matches: elementPredicateOf(typed),
