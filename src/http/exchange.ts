@@ -98,6 +98,8 @@ export type Handlers = Partial<Record<Method, Handler>> & {
   readonly isPublic?: boolean
   /** What its POST needs, if that is not writing. */
   readonly needs?: Access['verb']
+  /** What lets its POST in, where each part of it is allowed or refused by itself. */
+  readonly admits?: Access['verb']
 }
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -172,7 +174,8 @@ async function exchange(
     const { requests } = wire.limits
     if (requests) requireRate(requests, rateKeyOf(wire, entrant, raw), 'requests')
     // What exactly is asked for, the operations say; this is what can be said before the body.
-    if (!handlers.isPublic && !mayAtAll(entrant, verb)) throw forbidden(entrant, { verb })
+    const { admits = verb } = handlers
+    if (!handlers.isPublic && !mayAtAll(entrant, admits)) throw forbidden(entrant, { verb })
     lease = handlers.isPublic ? undefined : await wire.lease(tenant)
     if (!lease && !handlers.isPublic) throw unauthorized(true)
     const named = lease ? known(wire, raw, entrant, tenant, lease, noted) : entrant
