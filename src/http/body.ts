@@ -102,6 +102,8 @@ async function readBytes(request: Request): Promise<Uint8Array> {
     }
   }
   if (length > BODY_BYTES_MAX) throw tooLarge(length)
+  // To put 16 MiB together is a piece of work, and others may have come to their end with it.
+  if (length > SHORT_BYTES_MAX) await nextTurn()
   return Buffer.concat(chunks)
 }
 

