@@ -22,6 +22,10 @@ export const TARGETS: readonly Target[] = existsSync(EXECUTABLE)
   ? ['source', 'executable']
   : ['source']
 
+/** The executable where it is built, as it starts faster: for what is the same on both. */
+export const QUICKEST: Target = TARGETS.at(-1) ?? 'source'
+export const isBuilt = TARGETS.includes('executable')
+
 /** The static token of every test server. */
 export const TOKEN = 'a-token-for-tests-0123456789-0123456789'
 

@@ -2,7 +2,7 @@
 
 import { ScimError } from '../scim/error.ts'
 import { type JsonValue, readJson, readJsonSteps } from '../scim/json.ts'
-import { BODIES_BYTES_MAX, BODY_BYTES_MAX } from '../scim/limits.ts'
+import { BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_DISCARDED_BYTES_MAX } from '../scim/limits.ts'
 import { Abandoned, inSlices, nextTurn } from '../store/slices.ts'
 
 const MEDIA_TYPES = ['application/scim+json', 'application/json']
@@ -75,10 +75,13 @@ function requirePlain(contentEncoding: string | null): void {
  * A declared length is believed as a reason to refuse; what really arrives is counted all the same.
  * Of a long body no more is counted than has arrived: whoever only announces bodies, or sends them
  * slowly, takes no room from others.
+ *
+ * What is too long is read on and thrown away, up to a limit: a client that still writes when the
+ * connection closes gets a reset in place of the answer, and never hears of the limit.
  */
 async function readBytes(request: Request): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? Number.NaN)
-  if (declared > BODY_BYTES_MAX) throw tooLarge(declared)
+  if (declared > BODY_DISCARDED_BYTES_MAX) throw tooLarge(declared)
   if (declared <= SHORT_BYTES_MAX) {
     take(request, declared)
     return new Uint8Array(await request.arrayBuffer())
@@ -88,10 +91,19 @@ async function readBytes(request: Request): Promise<Uint8Array> {
   let length = 0
   for await (const chunk of request.body) {
     length += chunk.length
-    if (length > BODY_BYTES_MAX) throw tooLarge(length)
-    take(request, chunk.length)
-    chunks.push(chunk)
+    if (length > BODY_DISCARDED_BYTES_MAX) break
+    if (declared > BODY_BYTES_MAX) continue
+    if (length > BODY_BYTES_MAX) {
+      chunks.length = 0
+      releaseBody(request)
+    } else {
+      take(request, chunk.length)
+      chunks.push(chunk)
+    }
   }
+  if (length > BODY_BYTES_MAX) throw tooLarge(length)
+  // To put 16 MiB together is a piece of work, and others may have come to their end with it.
+  if (length > SHORT_BYTES_MAX) await nextTurn()
   return Buffer.concat(chunks)
 }
 
@@ -104,7 +116,7 @@ function cutOff(error: unknown): never {
 const tooLarge = (length: number): ScimError =>
   ScimError.status(
     413,
-    `the body has ${length} bytes or more, expected at most ${BODY_BYTES_MAX}`,
+    `the body has ${length} bytes or more, expected at most ${BODY_BYTES_MAX} (maxPayloadSize)`,
     {
       Connection: 'close',
     },

@@ -30,6 +30,8 @@ export type Handlers = Partial<Record<Method, Handler>> & {
   readonly isPublic?: boolean
   /** What its POST needs, if that is not writing. */
   readonly needs?: Access['verb']
+  /** What lets its POST in, where each part of it is allowed or refused by itself. */
+  readonly admits?: Access['verb']
 }
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -95,7 +97,8 @@ async function exchange(
     const { requests } = wire.limits
     if (requests) requireRate(requests, rateKeyOf(wire, entrant, raw), 'requests')
     // What exactly is asked for, the operations say; this is what can be said before the body.
-    if (!handlers.isPublic && !mayAtAll(entrant, verb)) throw forbidden(entrant, { verb })
+    const { admits = verb } = handlers
+    if (!handlers.isPublic && !mayAtAll(entrant, admits)) throw forbidden(entrant, { verb })
     if (!handlers.isPublic) {
       const leased = wire.lease(tenant)
       lease = leased instanceof Promise ? await leased : leased

@@ -223,6 +223,7 @@ const verifyPassword = (name: string): Handlers => ({
 
 /** RFC 7644 section 3.7. */
 const bulkRequests: Handlers = {
+  admits: 'read',
   POST: async (ask) => {
     const answer = await bulk(ask.context, await ask.body())
     ask.noteResults(answer)

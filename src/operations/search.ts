@@ -1,7 +1,14 @@
 /** Searches of one type or of all: RFC 7644 sections 3.4.2 and 3.4.3, RFC 9865. */
 
 import { documentOf, hasMarks } from '../scim/document.ts'
-import { type Candidate, type Needs, needsOf, predicateOf } from '../scim/filter/evaluate.ts'
+import {
+  type Candidate,
+  matchSteps,
+  type Needs,
+  needsOf,
+  predicateOf,
+  termsIn,
+} from '../scim/filter/evaluate.ts'
 import type { Filter } from '../scim/filter/filter.ts'
 import { parseFilter } from '../scim/filter/parse.ts'
 import { planFilter } from '../scim/filter/plan.ts'
@@ -12,7 +19,7 @@ import type { AttributePath, ResourceType } from '../scim/registry.ts'
 import type { SearchRequest } from '../scim/search-request.ts'
 import { comparePositions, type Position, readSort, type Sort } from '../scim/sort.ts'
 import { isReference, type JsonObject } from '../scim/value.ts'
-import { slicer, sortInSlices } from '../store/slices.ts'
+import { inSlices, slicer, sortInSlices } from '../store/slices.ts'
 import type { Found, Predicate, Stored } from '../store/store.ts'
 import type { Context } from './context.ts'
 import { type Match, type Pager, readPager, type SearchResult } from './page.ts'
@@ -170,7 +177,12 @@ export function queryOf(
 
 /** A predicate over stored resources, fetching of links only what the filter looks at. */
 function matcher(context: Context, filter: TypedFilter): Predicate {
-  const matches = predicateOf(filter)
+  const atOnce = predicateOf(filter)
+  const terms = termsIn(filter)
+  const matches = (candidate: Candidate, length: number): boolean | Promise<boolean> =>
+    length * terms <= LENGTH_AT_ONCE_MAX
+      ? atOnce(candidate)
+      : inSlices(matchSteps(filter, candidate), context)
   const needs = needsOf(filter)
   const paths = pathsIn(filter)
   const asksReferences = paths.some(looksBehind)
@@ -184,7 +196,7 @@ function matcher(context: Context, filter: TypedFilter): Predicate {
     holds: () => false,
   })
   if (needs.elements.length === 0 && needs.ids.length === 0 && !asksReferences) {
-    return (stored) => matches(candidateOf(stored, documentOf(stored.text)))
+    return (stored) => matches(candidateOf(stored, documentOf(stored.text)), stored.text.length)
   }
   return async (stored) => {
     const document =
@@ -192,17 +204,29 @@ function matcher(context: Context, filter: TypedFilter): Predicate {
         ? (JSON.parse(`${await filledDocument(context, stored)}}`) as JsonObject)
         : documentOf(stored.text)
     const elements = new Map<string, JsonValue[]>()
+    let { length } = stored.text
     for (const path of needs.elements) {
-      elements.set(path.attribute.name, await elementsOf(context, stored, path))
+      const list = await elementsOf(context, stored, path)
+      elements.set(path.attribute.name, list)
+      length += list.length * ELEMENT_LENGTH
     }
     const held = await heldIds(context, stored, needs.ids)
-    return matches({
+    const candidate = {
       ...candidateOf(stored, document),
-      elements: (path) => elements.get(path.attribute.name) ?? [],
-      holds: (path, id) => held.has(`${path.attribute.name}/${id}`),
-    })
+      elements: (path: AttributePath) => elements.get(path.attribute.name) ?? [],
+      holds: (path: AttributePath, id: string) => held.has(`${path.attribute.name}/${id}`),
+    }
+    return matches(candidate, length)
   }
 }
+
+/**
+ * Characters of a resource times terms of a filter that are compared in one go: some milliseconds.
+ * What is more is compared in steps.
+ */
+const LENGTH_AT_ONCE_MAX = 1024 * 1024
+/** About what a member of a group is. */
+const ELEMENT_LENGTH = 128
 
 /** Whether a path asks for what is derived about a resource referred to: manager.displayName. */
 const looksBehind = ({ attribute, sub, link, reverse }: AttributePath): boolean =>

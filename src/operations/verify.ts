@@ -6,7 +6,7 @@ import type { JsonValue } from '../scim/json.ts'
 import { STRING_LENGTH_MAX } from '../scim/limits.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { isPassword } from '../scim/schema.ts'
-import { URN } from '../scim/urns.ts'
+import { namesUrn, URN } from '../scim/urns.ts'
 import { isJsonObject, type JsonObject, memberOf, shown } from '../scim/value.ts'
 import type { Stored } from '../store/store.ts'
 import { type Context, notFound } from './context.ts'
@@ -71,9 +71,7 @@ function passwordIn(body: JsonValue): string {
     throw ScimError.of('invalidSyntax', 'expected an object with the password as a member')
   }
   const schemas = memberOf(body, 'schemas')
-  const wanted = URN.verifyPassword.toLowerCase()
-  const isNamed = (uri: JsonValue) => String(uri).toLowerCase() === wanted
-  if (schemas !== undefined && !(Array.isArray(schemas) && schemas.some(isNamed))) {
+  if (schemas !== undefined && !namesUrn(schemas, URN.verifyPassword)) {
     const detail = `schemas: found ${shown(schemas)}, expected ["${URN.verifyPassword}"] or nothing`
     throw ScimError.of('invalidSyntax', detail)
   }

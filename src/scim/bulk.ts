@@ -9,7 +9,7 @@ import { BULK_OPERATIONS_MAX, FILTER_BYTES_MAX } from './limits.ts'
 import type { AttributePath, Registry, ResourceType } from './registry.ts'
 import type { Attribute, Schema } from './schema.ts'
 import type { Steps } from './steps.ts'
-import { URN } from './urns.ts'
+import { namesUrn, URN } from './urns.ts'
 import { isJsonObject, isReference, type JsonObject, memberOf, shown } from './value.ts'
 
 export type BulkMethod = 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -58,7 +58,7 @@ export function readBulk(registry: Registry, body: JsonValue): BulkRequest {
     throw ScimError.of('invalidSyntax', `the body is ${shown(body)}, expected a BulkRequest object`)
   }
   const schemas = memberOf(body, 'schemas')
-  if (!Array.isArray(schemas) || !schemas.some(isBulkUrn)) {
+  if (!namesUrn(schemas, URN.bulkRequest)) {
     throw ScimError.of(
       'invalidSyntax',
       `schemas: found ${shown(schemas)}, expected ["${URN.bulkRequest}"]`,
@@ -90,9 +90,6 @@ export function readBulk(registry: Registry, body: JsonValue): BulkRequest {
     operations: read,
   }
 }
-
-const isBulkUrn = (uri: JsonValue): boolean =>
-  typeof uri === 'string' && uri.toLowerCase() === URN.bulkRequest.toLowerCase()
 
 /** Two operations of one bulkId would leave open which of them is referred to. */
 function requireDistinct(operations: readonly (BulkOperation | BulkFault)[]): void {

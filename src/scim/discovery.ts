@@ -46,9 +46,17 @@ export const serviceProviderConfig = (
     {
       type: 'oauthbearertoken',
       name: 'Bearer token',
-      description: 'A token made by "scimd token create", sent in the Authorization header',
+      description:
+        'A token made by "scimd token create", or an access token of an issuer that is trusted, sent in the Authorization header',
       specUri: 'https://www.rfc-editor.org/info/rfc6750',
       primary: true,
+    },
+    {
+      type: 'oauth2',
+      name: 'OAuth client credentials',
+      description:
+        'An access token of the token endpoint, whose metadata are at /.well-known/oauth-authorization-server, for a client made by "scimd client create"',
+      specUri: 'https://www.rfc-editor.org/info/rfc6749',
     },
   ],
   meta: {

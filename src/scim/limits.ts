@@ -5,10 +5,12 @@
 const KIB = 1024
 const MIB = 1024 * KIB
 
-/** A request body, and the payload of a bulk request. */
+/** A request body, and the payload of a bulk request; told as bulk.maxPayloadSize. */
 export const BODY_BYTES_MAX = 16 * MIB
+/** A body that is too long is read so far, and thrown away, so that its client hears why. */
+export const BODY_DISCARDED_BYTES_MAX = 64 * MIB
 /** The bodies of all requests that are in work at the same time. */
-export const BODIES_BYTES_MAX = 256 * MIB
+export const BODIES_BYTES_MAX = 64 * MIB
 /** Nesting of arrays and objects in a request body. */
 export const JSON_DEPTH_MAX = 32
 /** Members of one object in a request body. */

@@ -2,7 +2,7 @@
 
 import { ScimError, type ScimType } from './error.ts'
 import type { JsonValue } from './json.ts'
-import { ID_LENGTH_MAX } from './limits.ts'
+import { ID_LENGTH_MAX, VALUES_COUNT_MAX } from './limits.ts'
 import type { Link, ResourceType } from './registry.ts'
 import type { Attribute, Schema } from './schema.ts'
 import { finished, type Steps } from './steps.ts'
@@ -165,6 +165,10 @@ function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
   }
   if (!Array.isArray(named)) {
     throw ScimError.of('invalidSyntax', `schemas: found ${shown(named)}, expected a list of URIs`)
+  }
+  if (named.length > VALUES_COUNT_MAX) {
+    const detail = `schemas: found ${named.length} URIs, expected at most ${VALUES_COUNT_MAX}`
+    throw ScimError.of('invalidSyntax', detail)
   }
   const base = type.schema.id.toLowerCase()
   const known = new Set([base, ...type.extensions.map(({ schema }) => schema.id.toLowerCase())])

@@ -6,7 +6,7 @@
 import { ScimError, type ScimType } from './error.ts'
 import type { JsonValue } from './json.ts'
 import { namesIn, type ProjectionRequest } from './projection.ts'
-import { URN } from './urns.ts'
+import { namesUrn, URN } from './urns.ts'
 import { isJsonObject, type JsonObject, memberOf, shown } from './value.ts'
 
 /** What is searched for; undefined where the client does not say. */
@@ -22,10 +22,11 @@ export interface SearchRequest extends ProjectionRequest {
 
 /**
  * @throws ScimError invalidValue for startIndex or count that are no whole numbers, or startIndex
- *   beside a cursor; invalidCount for such a count beside a cursor
+ *   beside a cursor; invalidCount for such a count beside a cursor; invalidFilter for two filters,
+ *   and invalidValue for two of another parameter that has one value
  */
 export function searchInQuery(query: URLSearchParams): SearchRequest {
-  const text = (name: string) => query.get(name) ?? undefined
+  const text = (name: string) => onlyOf(query, name)
   const cursor = text('cursor')
   return {
     ...projectionInQuery(query),
@@ -36,6 +37,14 @@ export function searchInQuery(query: URLSearchParams): SearchRequest {
     count: wholeNumber('count', text('count'), countFault(cursor)),
     cursor,
   }
+}
+
+/** To take one of several filters, or cursors, would answer what was not asked. */
+function onlyOf(query: URLSearchParams, name: string): string | undefined {
+  const [value, ...others] = query.getAll(name)
+  if (others.length === 0) return value
+  const scimType = name === 'filter' ? 'invalidFilter' : 'invalidValue'
+  throw ScimError.of(scimType, `${name}: found ${others.length + 1} of them, expected one`)
 }
 
 /** RFC 9865 section 2.1 has a scimType of its own for the count of a page by cursor. */
@@ -70,10 +79,7 @@ function wholeNumber(
  */
 export function searchInBody(body: JsonValue): SearchRequest {
   const schemas = isJsonObject(body) ? memberOf(body, 'schemas') : undefined
-  const isNamed =
-    Array.isArray(schemas) &&
-    schemas.some((uri) => String(uri).toLowerCase() === URN.searchRequest.toLowerCase())
-  if (!isJsonObject(body) || !isNamed) {
+  if (!isJsonObject(body) || !namesUrn(schemas, URN.searchRequest)) {
     throw ScimError.of(
       'invalidSyntax',
       `schemas: found ${shown(schemas)}, expected ["${URN.searchRequest}"]`,

@@ -135,7 +135,7 @@ for (const target of TARGETS) {
       expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST'])
     })
 
-    test('a secret gets a short-lived token, in the header or in the body [PROF-13] [ENTRA-21]', async () => {
+    test('a secret gets a short-lived token, in the header or in the body, as the configuration says [PROF-13] [R7643-5-02] [ENTRA-21]', async () => {
       await using server = await startTestServer({ target })
       const { client_id, client_secret } = await makeClient(server, target)
       const inHeader = await token(server, GRANT, { headers: basic(client_id, client_secret) })
@@ -156,6 +156,9 @@ for (const target of TARGETS) {
         expect(body.access_token).not.toInclude(client_secret)
         expect((await users(server, body.access_token)).status).toBe(200)
       }
+      const { authenticationSchemes } = (await server.request('GET', '/ServiceProviderConfig')).body
+      const types = authenticationSchemes.map(({ type }: { type: string }) => type)
+      expect(types).toEqual(['oauthbearertoken', 'oauth2'])
       const made = await send(
         `${server.url}/Users`,
         'POST',

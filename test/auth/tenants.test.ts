@@ -3,7 +3,15 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import { printed } from '../cli/given.ts'
-import { type Reply, send, startTestServer, TARGETS, type TestServer, TOKEN } from '../harness.ts'
+import {
+  QUICKEST,
+  type Reply,
+  send,
+  startTestServer,
+  TARGETS,
+  type TestServer,
+  TOKEN,
+} from '../harness.ts'
 
 /** Processes start slowly on a machine that has much else to do. */
 setDefaultTimeout(30_000)
@@ -22,9 +30,9 @@ async function startWithTenants(target: (typeof TARGETS)[number], config = {}) {
   const tenants: Tenant[] = [{ name: 'default', url: server.url, token: TOKEN }]
   const place = { cwd: server.data }
   for (const name of ['acme', 'other']) {
-    await printed('executable', ['tenant', 'create', name, '--data', server.data], place)
+    await printed(QUICKEST, ['tenant', 'create', name, '--data', server.data], place)
     const words = ['token', 'create', '--name', name, '--tenant', name, '--data', server.data]
-    const token = (await printed('executable', words, place)).trim()
+    const token = (await printed(QUICKEST, words, place)).trim()
     tenants.push({ name, url: urlOf(server, name), token })
   }
   return { server, tenants }

@@ -586,6 +586,12 @@ export const CASES: readonly Case[] = [
     run: search({ filter: `userName sw "full" and emails[${longFilter('value', 190)}]` }),
   },
   {
+    name: 'filter: 190 clauses over users of 900 KiB',
+    run: search({
+      filter: `userName sw "bulky" and (${longFilter('addresses.formatted', 190)})`,
+    }),
+  },
+  {
     name: 'filter: 200 indexed clauses',
     run: search({
       filter: longFilter('userName', 200).replaceAll(' co ', ' gt ').replaceAll('zq', ''),

@@ -4,7 +4,7 @@ import { expect, setDefaultTimeout, test } from 'bun:test'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openLmdbControl } from '../../src/store/lmdb-control.ts'
-import { TARGETS } from '../harness.ts'
+import { QUICKEST, TARGETS } from '../harness.ts'
 import { printed, scimd, temporary } from './given.ts'
 
 /** Processes start slowly on a machine that has much else to do. */
@@ -12,7 +12,7 @@ setDefaultTimeout(30_000)
 
 test('help is the same however it is asked for', async () => {
   using place = temporary()
-  const help = (...words: string[]) => printed('executable', words, place)
+  const help = (...words: string[]) => printed(QUICKEST, words, place)
   const overview = await help()
   const ofCreate = await help('token', 'create', '--help')
 
@@ -34,12 +34,12 @@ test('help is the same however it is asked for', async () => {
 
 test('each command in the overview has a help with its summary, and an example of itself', async () => {
   using place = temporary()
-  const overview = await printed('executable', [], place)
+  const overview = await printed(QUICKEST, [], place)
   const commands = [...overview.matchAll(/^ {2}(\S+(?: \S+)?) {2,}(.+)$/gm)]
 
   expect(commands.length).toBeGreaterThan(5)
   for (const [, name = '', summary = ''] of commands) {
-    const help = await printed('executable', [...name.split(' '), '--help'], place)
+    const help = await printed(QUICKEST, [...name.split(' '), '--help'], place)
     expect(help).toStartWith(`${summary}\n\nusage: scimd ${name}`)
     expect(help).toContain(`\nexample:\n  scimd ${name}`)
   }
@@ -57,7 +57,7 @@ test('wrong use of a command makes nothing', async () => {
     'token revoke',
     'token list --all',
   ]) {
-    const { status, out, err } = await scimd('executable', words.split(' '), place)
+    const { status, out, err } = await scimd(QUICKEST, words.split(' '), place)
     expect({ words, status, out }).toEqual({ words, status: 2, out: '' })
     expect(err).toMatch(/^scimd: .+\ntry: scimd .+ --help\n$/)
   }

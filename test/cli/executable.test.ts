@@ -3,13 +3,13 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { copyFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { EXECUTABLE, listeningUrl, send } from '../harness.ts'
+import { EXECUTABLE, isBuilt, listeningUrl, send } from '../harness.ts'
 import { temporary } from './given.ts'
 
 /** Processes start slowly on a machine that has much else to do. */
 setDefaultTimeout(30_000)
 
-test('alone in an empty directory, without environment, it serves', async () => {
+test.skipIf(!isBuilt)('alone in an empty directory, without environment, it serves', async () => {
   using place = temporary()
   copyFileSync(EXECUTABLE, join(place.cwd, 'scimd'))
   const { url, end } = await startIn(place.cwd, './scimd')
@@ -26,24 +26,27 @@ test('alone in an empty directory, without environment, it serves', async () => 
   expect(readdirSync(place.cwd).sort()).toEqual(['data', 'scimd'])
 })
 
-test('it reads no .env, bunfig.toml, package.json or tsconfig.json of the directory it is run in', async () => {
-  using place = temporary()
-  const write = (name: string, text: string) => writeFileSync(join(place.cwd, name), text)
-  for (const name of ['.env', '.env.local', '.env.production']) {
-    write(name, 'SCIMD_DATA=elsewhere\nSCIMD_LISTEN=nonsense\n')
-  }
-  write('bunfig.toml', 'preload = ["./preload.ts"]\n')
-  write('preload.ts', "import { writeFileSync } from 'node:fs'\nwriteFileSync('ran', '')\n")
-  write('package.json', '{"type": "commonjs", "imports": {"#x": "./preload.ts"}}')
-  write('tsconfig.json', '{"compilerOptions": {"paths": {"lmdb": ["./preload.ts"]}}}')
+test.skipIf(!isBuilt)(
+  'it reads no .env, bunfig.toml, package.json or tsconfig.json of the directory it is run in',
+  async () => {
+    using place = temporary()
+    const write = (name: string, text: string) => writeFileSync(join(place.cwd, name), text)
+    for (const name of ['.env', '.env.local', '.env.production']) {
+      write(name, 'SCIMD_DATA=elsewhere\nSCIMD_LISTEN=nonsense\n')
+    }
+    write('bunfig.toml', 'preload = ["./preload.ts"]\n')
+    write('preload.ts', "import { writeFileSync } from 'node:fs'\nwriteFileSync('ran', '')\n")
+    write('package.json', '{"type": "commonjs", "imports": {"#x": "./preload.ts"}}')
+    write('tsconfig.json', '{"compilerOptions": {"paths": {"lmdb": ["./preload.ts"]}}}')
 
-  const { url, end } = await startIn(place.cwd, EXECUTABLE)
-  expect((await fetch(`${url}/Users`)).status).toBe(401)
-  expect(await end()).toBe(0)
-  expect(existsSync(join(place.cwd, 'data/first-token'))).toBe(true)
-  expect(existsSync(join(place.cwd, 'elsewhere'))).toBe(false)
-  expect(existsSync(join(place.cwd, 'ran'))).toBe(false)
-})
+    const { url, end } = await startIn(place.cwd, EXECUTABLE)
+    expect((await fetch(`${url}/Users`)).status).toBe(401)
+    expect(await end()).toBe(0)
+    expect(existsSync(join(place.cwd, 'data/first-token'))).toBe(true)
+    expect(existsSync(join(place.cwd, 'elsewhere'))).toBe(false)
+    expect(existsSync(join(place.cwd, 'ran'))).toBe(false)
+  },
+)
 
 async function startIn(cwd: string, program: string) {
   const child = Bun.spawn([program, 'serve', '--listen', '127.0.0.1:0'], {

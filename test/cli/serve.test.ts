@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { TARGETS, TOKEN } from '../harness.ts'
+import { isBuilt, QUICKEST, TARGETS, TOKEN } from '../harness.ts'
 import { printed, scimd, serving, TENANT_TOKEN, temporary } from './given.ts'
 
 /** Processes start slowly on a machine that has much else to do. */
@@ -329,11 +329,11 @@ test.each(['control.mdb', 'tenants/default.mdb', 'tenants/acme.mdb'])(
   async (name) => {
     using place = temporary()
     const path = join(place.cwd, 'data', name)
-    await printed('executable', ['tenant', 'create', 'acme'], place)
-    await using server = await serving('executable', { ...place, env: STATIC })
+    await printed(QUICKEST, ['tenant', 'create', 'acme'], place)
+    await using server = await serving(QUICKEST, { ...place, env: STATIC })
     await server.end()
     const whole = readFileSync(path)
-    const refusal = async () => scimd('executable', ['serve'], { ...place, env: STATIC })
+    const refusal = async () => scimd(QUICKEST, ['serve'], { ...place, env: STATIC })
     const told = (how: string) => ({
       status: 1,
       out: '',
@@ -352,12 +352,12 @@ test.each(['control.mdb', 'tenants/default.mdb', 'tenants/acme.mdb'])(
     writeSync(openSync(path, 'r+'), Buffer.alloc(8), 0, 8, 24)
     expect(await refusal()).toEqual(told('does not begin like a store of scimd'))
     writeFileSync(path, whole)
-    await using again = await serving('executable', { ...place, env: STATIC })
+    await using again = await serving(QUICKEST, { ...place, env: STATIC })
     expect(again.errors()).toBe('')
   },
 )
 
-test.skipIf(process.getuid?.() !== 0 || Bun.which('setpriv') === null)(
+test.skipIf(!isBuilt || process.getuid?.() !== 0 || Bun.which('setpriv') === null)(
   'a server that is no root says what it may not do, and does it as the owner',
   async () => {
     using place = temporary()

@@ -194,6 +194,33 @@ for (const target of TARGETS) {
       expect(sorted.text.length).toBeLessThan(500)
     })
 
+    test('the most terms over the longest resource are compared as any others are', async () => {
+      await using server = await startTestServer({ target })
+      const long = times(900, (i) => ({ value: `É${'e'.repeat(960)}${i}`, type: 'work' }))
+      await made(server, '/Users', { userName: 'long', emails: long })
+      await made(server, '/Users', { userName: 'short', emails: [{ value: 'x', type: 'home' }] })
+      const found = async (filter: string) => {
+        const schemas = ['urn:ietf:params:scim:api:messages:2.0:SearchRequest']
+        const body = { schemas, filter, attributes: ['userName'], sortBy: 'userName' }
+        const reply = await server.request('POST', '/Users/.search', body)
+        expect(reply.status, reply.text).toBe(200)
+        return reply.body.Resources.map(({ userName }: { userName: string }) => userName)
+      }
+      const terms = (word: string, last: string, make: (i: number) => string) =>
+        [...times(195, make), last].join(` ${word} `)
+      const last = `"é${'E'.repeat(960)}899"`
+      const no = (i: number) => `emails.value co "zq${i}"`
+      for (const [filter, names] of [
+        [terms('or', `emails.value eq ${last}`, no), ['long']],
+        [terms('or', 'emails.value sw "y"', no), []],
+        [terms('and', 'emails pr', (i) => `not (${no(i)})`), ['long', 'short']],
+        [terms('and', 'emails.type eq "HOME"', (i) => `emails.value ne "zq${i}"`), ['short']],
+        [`emails[${terms('or', `value eq ${last}`, (i) => `value sw "zq${i}"`)}]`, ['long']],
+        [`not (emails[${terms('or', 'type eq "work"', (i) => `value ew "zq${i}"`)}])`, ['short']],
+      ] as const)
+        expect(await found(filter), filter.slice(0, 40)).toEqual([...names])
+    })
+
     test('a string without an end in the path of a bulk operation is refused as a path', async () => {
       await using server = await startTestServer({ target })
       const path = await made(server, '/Users', { userName: 'u' })

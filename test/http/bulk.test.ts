@@ -583,17 +583,39 @@ for (const target of TARGETS) {
       expect(most.body.Operations[0].status).toBe('201')
     })
 
-    test('[R7644-3.7-30] who may only read may not send a bulk', async () => {
+    test('[R7644-3.7-30] who may only read is refused operation by operation, and who may not even that at once', async () => {
       const control = openLmdbControl(join(scim.server().data, 'control.mdb'))
-      const wanted = { name: 'r', tenant: 'default', scope: 'read', created: 0 } as const
-      const { token } = await mintToken(control, { ...wanted, expires: undefined })
+      const tokenOf = async (scope: 'read' | 'verify') => {
+        const wanted = { name: 'r', tenant: 'default', scope, created: 0 } as const
+        return (await mintToken(control, { ...wanted, expires: undefined })).token
+      }
+      const [reader, verifier] = [await tokenOf('read'), await tokenOf('verify')]
       await control.close()
+      const user = await scim.user()
       const before = await total()
-      const body = bulkOf([postUser('a', scim.fresh())])
-      const headers = { Authorization: `Bearer ${token}` }
-      expectError(await scim.request('POST', '/Bulk', body, headers), 403)
-      expectError(await scim.request('POST', '/Bulk', body, { Authorization: 'Bearer x' }), 401)
+      const place = `/Users/${user.id}`
+      const body = bulkOf([
+        postUser('a', scim.fresh()),
+        postGroup('b', scim.fresh(), 'bulkId:c'),
+        postGroup('c', scim.fresh(), 'bulkId:b'),
+        { method: 'PUT', path: place, data: { schemas: [USER], userName: 'x' } },
+        patchOf(place, { op: 'add', path: 'title', value: 'x' }),
+        { method: 'DELETE', path: place },
+        { method: 'DELETE', path: '/Users/nobody' },
+      ])
+      const ask = (token: string) =>
+        scim.request('POST', '/Bulk', body, { Authorization: `Bearer ${token}` })
+      const reply = await ask(reader)
+      expect(reply.status).toBe(200)
+      expect(reply.body.Operations).toHaveLength(body.Operations.length)
+      for (const { status, response } of reply.body.Operations) {
+        expect(status).toBe('403')
+        expect(response.detail).toInclude('expected write')
+      }
+      expectError(await ask(verifier), 403)
+      expectError(await ask('x'), 401)
       expect(await total()).toBe(before)
+      expect((await scim.get(place)).body).toEqual(user)
     })
 
     test('[R7644-3.7-31] [R7644-3.7-17] an error within is the error of the request by itself', async () => {

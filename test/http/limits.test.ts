@@ -6,9 +6,10 @@ import {
   RESOURCE_BYTES_MAX,
   STRING_LENGTH_MAX,
   UNIQUE_LENGTH_MAX,
+  VALUES_COUNT_MAX,
 } from '../../src/scim/limits.ts'
 import { TARGETS } from '../harness.ts'
-import { ENTERPRISE, expectError, expectRefused, sharedServer, USER } from './given.ts'
+import { ENTERPRISE, expectError, expectRefused, PATCH_OP, sharedServer, USER } from './given.ts'
 
 for (const target of TARGETS) {
   describe(`limits (${target})`, () => {
@@ -99,6 +100,28 @@ for (const target of TARGETS) {
         'members',
         String(ID_LENGTH_MAX),
       )
+    })
+
+    test('schemas names so many URIs, and no more', async () => {
+      const { id } = await scim.user()
+      const search = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
+      const bulk = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest'
+      for (const [method, path, urn, body, status] of [
+        ['POST', '/Users', USER, {}, 201],
+        ['PUT', `/Users/${id}`, USER, {}, 200],
+        ['PATCH', `/Users/${id}`, PATCH_OP, { Operations: [] }, 200],
+        ['POST', '/.search', search, { count: 0 }, 200],
+        ['POST', '/Bulk', bulk, { Operations: [{}] }, 200],
+      ] as const) {
+        const named = (count: number) =>
+          scim.request(method, path, {
+            schemas: [...Array(count - 1).fill('urn:x:y'), urn],
+            userName: scim.fresh(),
+            ...body,
+          })
+        expect((await named(VALUES_COUNT_MAX)).status).toBe(status)
+        expectError(await named(VALUES_COUNT_MAX + 1), 400, 'invalidSyntax', 'schemas')
+      }
     })
 
     test('a resource has so many bytes, and no more', async () => {

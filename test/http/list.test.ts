@@ -173,6 +173,19 @@ for (const target of TARGETS) {
       expectError(await scim.get(`/Users?${name}=${value}`), 400, 'invalidValue', name)
     })
 
+    test('two filters, or two of another parameter that has one value, are refused', async () => {
+      const twice = (name: string, value: string) => `/Users?${name}=${value}&${name}=${value}`
+      expectError(await scim.get(twice('filter', 'userName+pr')), 400, 'invalidFilter', 'filter')
+      for (const [name, value] of [
+        ['sortBy', 'id'],
+        ['sortOrder', 'ascending'],
+        ['startIndex', '1'],
+        ['count', '1'],
+        ['cursor', ''],
+      ] as const)
+        expectError(await scim.get(twice(name, value)), 400, 'invalidValue', name)
+    })
+
     test('[R7644-3.4.2.4-13] [OKTA-01] paging by startIndex meets every resource once', async () => {
       const met: string[] = []
       for (let startIndex = 1; startIndex <= COUNT; startIndex += 4)
@@ -267,6 +280,18 @@ for (const target of TARGETS) {
       }
       const { body } = await scim.get('/ServiceProviderConfig')
       expect(body.filter.maxResults).toBe(PAGE_COUNT_MAX)
+    })
+
+    test('[R9865-2-09] a page by cursor is no longer either, and the next one has as many or the rest', async () => {
+      const first = await scim.get(`/Users?cursor=&count=${PAGE_COUNT_MAX + 1}&attributes=id`)
+      expect(first.body).toMatchObject({ totalResults: COUNT, itemsPerPage: PAGE_COUNT_MAX })
+      expect(first.body.Resources).toHaveLength(PAGE_COUNT_MAX)
+      for (const count of [PAGE_COUNT_MAX, PAGE_COUNT_MAX + 1]) {
+        const rest = `/Users?cursor=${first.body.nextCursor}&count=${count}&attributes=id`
+        const { body } = await scim.get(rest)
+        expect(body).toMatchObject({ totalResults: COUNT, itemsPerPage: 1 })
+        expect(body).not.toHaveProperty('nextCursor')
+      }
     })
 
     test('a group of more members than are read at once is answered whole', async () => {

@@ -52,6 +52,36 @@ export function sendBytes(host: string, port: number, bytes: Uint8Array): Promis
   })
 }
 
+/** Sends a request, and gives its answer and whether all of it was sent when that began to come. */
+export async function sendWatched(
+  url: string,
+  request: Uint8Array,
+): Promise<RawReply & { readonly wasSent: boolean }> {
+  const { hostname, port } = new URL(url)
+  const { promise, resolve } = Promise.withResolvers<Buffer>()
+  const received: Buffer[] = []
+  let sent = 0
+  let wasSent = false
+  // node:net says of bytes that wait in the process that they were written.
+  const write = (socket: { write(bytes: Uint8Array): number }) => {
+    sent += Math.max(0, socket.write(request.subarray(sent)))
+  }
+  await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      open: write,
+      drain: write,
+      data(_socket, chunk) {
+        if (received.length === 0) wasSent = sent === request.length
+        received.push(chunk)
+      },
+      close: () => resolve(Buffer.concat(received)),
+    },
+  })
+  return { ...parseReply(await promise), wasSent }
+}
+
 function parseReply(bytes: Buffer): RawReply {
   const end = bytes.indexOf('\r\n\r\n')
   const [first = '', ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n')

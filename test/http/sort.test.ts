@@ -55,14 +55,16 @@ for (const target of TARGETS) {
     )
 
     test('[R7644-3.4.2.3-04] of many values the primary one counts, else the first', async () => {
+      // emails have an index and phoneNumbers have none.
+      const both = (...values: readonly object[]) => ({ emails: values, phoneNumbers: values })
       const { places } = await given(
-        { emails: [{ value: 'a@x' }, { value: 'z@x', primary: true, type: 'work' }] },
-        { emails: [{ value: 'b@x', primary: false }, { value: 'a@x' }] },
-        { emails: [{ value: 'c@x', primary: true }] },
+        both({ value: 'a@x' }, { value: 'z@x', primary: true, type: 'work' }),
+        both({ value: 'b@x', primary: false }, { value: 'a@x' }),
+        both({ value: 'c@x', primary: true }),
       )
-      for (const sortBy of ['emails.value', 'emails']) {
-        expect(await places(sortBy)).toBe('120')
-        expect(await places(sortBy, 'descending')).toBe('021')
+      for (const sortBy of ['emails.value', 'emails', 'phoneNumbers.value', 'phoneNumbers']) {
+        expect(await places(sortBy), sortBy).toBe('120')
+        expect(await places(sortBy, 'descending'), sortBy).toBe('021')
       }
       expect(await places('emails.type')).toBe('012')
     })

@@ -1,10 +1,15 @@
 /** Media types, bytes and methods on the wire: RFC 7644 sections 3.1, 3.2, 3.8 and 3.12. */
 
 import { describe, expect, test } from 'bun:test'
-import { BODY_BYTES_MAX, BULK_OPERATIONS_MAX, JSON_DEPTH_MAX } from '../../src/scim/limits.ts'
+import {
+  BODY_BYTES_MAX,
+  BODY_DISCARDED_BYTES_MAX,
+  BULK_OPERATIONS_MAX,
+  JSON_DEPTH_MAX,
+} from '../../src/scim/limits.ts'
 import { type Reply, TARGETS, TOKEN } from '../harness.ts'
 import { ERROR, expectError, sharedServer, USER } from './given.ts'
-import { sendRaw } from './raw.ts'
+import { sendRaw, sendWatched } from './raw.ts'
 
 const AUTHORIZATION = { Authorization: `Bearer ${TOKEN}` }
 const SCIM_JSON = 'application/scim+json'
@@ -184,6 +189,43 @@ for (const target of TARGETS) {
       const large = `${chunk(userText() + ' '.repeat(BODY_BYTES_MAX))}0\r\n\r\n`
       expect((await raw('POST', '/Users', headers, large)).status).toBe(413)
       expect(await scim.total('/Users')).toBe(total)
+    })
+
+    test('too long a body is read to its end, so that a client which sends it first hears why it was refused', async () => {
+      const head = (length: string) =>
+        Buffer.from(
+          [
+            'POST /scim/v2/Users HTTP/1.1',
+            `Host: ${new URL(scim.url()).host}`,
+            `Authorization: Bearer ${TOKEN}`,
+            'Connection: close',
+            length,
+            '\r\n',
+          ].join('\r\n'),
+        )
+      const declared = (length: number, sent: number) =>
+        sendWatched(
+          scim.url(),
+          Buffer.concat([head(`Content-Length: ${length}`), Buffer.alloc(sent, ' ')]),
+        )
+      const chunked = Buffer.concat([
+        head('Transfer-Encoding: chunked'),
+        Buffer.from(`${(BODY_BYTES_MAX + 1).toString(16)}\r\n`),
+        Buffer.alloc(BODY_BYTES_MAX + 1, ' '),
+        Buffer.from('\r\n0\r\n\r\n'),
+      ])
+      const replies = [
+        await declared(BODY_BYTES_MAX + 1, BODY_BYTES_MAX + 1),
+        await declared(BODY_DISCARDED_BYTES_MAX, BODY_DISCARDED_BYTES_MAX),
+        await sendWatched(scim.url(), chunked),
+      ]
+      // Of what is longer nothing is read.
+      const longer = await declared(BODY_DISCARDED_BYTES_MAX + 1, 0)
+      for (const { status, text } of [...replies, longer]) {
+        expect(status).toBe(413)
+        expect(JSON.parse(text).detail).toInclude(`${BODY_BYTES_MAX} (maxPayloadSize)`)
+      }
+      expect(replies.map(({ wasSent }) => wasSent)).toEqual([true, true, true])
     })
 
     test.each([

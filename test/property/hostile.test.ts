@@ -9,7 +9,7 @@ import { ConfigFaults, readConfig } from '../../src/config.ts'
 import { readBulk, withIds } from '../../src/scim/bulk.ts'
 import { ScimError } from '../../src/scim/error.ts'
 import { etagOf, isKnown, requireMatch } from '../../src/scim/etag.ts'
-import { predicateOf } from '../../src/scim/filter/evaluate.ts'
+import { matchSteps, predicateOf } from '../../src/scim/filter/evaluate.ts'
 import { parseFilter } from '../../src/scim/filter/parse.ts'
 import { planFilter } from '../../src/scim/filter/plan.ts'
 import { resolveFilter } from '../../src/scim/filter/resolve.ts'
@@ -21,6 +21,7 @@ import { buildRegistry } from '../../src/scim/registry.ts'
 import { SchemaFaults } from '../../src/scim/schema.ts'
 import { searchInBody, searchInQuery } from '../../src/scim/search-request.ts'
 import { readSort } from '../../src/scim/sort.ts'
+import { finished } from '../../src/scim/steps.ts'
 import { DEFAULT_RULES } from '../../src/scim/tolerance.ts'
 import { compileChecks } from '../../src/scim/validate.ts'
 import type { JsonObject } from '../../src/scim/value.ts'
@@ -109,7 +110,7 @@ const filterText = fc.oneof(
 )
 
 describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
-  const found = (numRuns: number) => ({ seed: SEED, numRuns })
+  const runs = (numRuns: number) => ({ seed: SEED, numRuns })
 
   test('[R7644-3.4.2.2-50] [R7644-3.4.2.2-51] any filter is understood to the end, or refused', () => {
     let understood = 0
@@ -132,11 +133,14 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
       expect(planFilter(type, resolved).plan.kind).toBeString()
       const resource = { ...held, id: 'id-1' }
       const candidate = { resource, elements: () => [], holds: () => false }
-      expect(predicateOf(resolved)(candidate)).toBeBoolean()
+      const matches = predicateOf(resolved)(candidate)
+      expect(matches).toBeBoolean()
+      // Of a resource that holds much it is asked in steps.
+      expect(finished(matchSteps(resolved, candidate))).toBe(matches)
     }
-    fc.assert(fc.property(filterText, document, isRead), found(12_000))
+    fc.assert(fc.property(filterText, document, isRead), runs(12_000))
     expect(understood).toBeGreaterThan(1000)
-    fc.assert(fc.property(repeated, document, isRead), found(400))
+    fc.assert(fc.property(repeated, document, isRead), runs(400))
   })
 
   test('[R7644-3.5.2-07] any path of a PATCH is understood, or refused', () => {
@@ -159,9 +163,9 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
     }
     const op = fc.constantFrom('add', 'Replace', 'REMOVE', 'move', '')
     const values = fc.jsonValue({ maxDepth: 2 })
-    fc.assert(fc.property(text, op, values, fc.boolean(), isRead), found(8000))
+    fc.assert(fc.property(text, op, values, fc.boolean(), isRead), runs(8000))
     expect(understood).toBeGreaterThan(500)
-    fc.assert(fc.property(repeated, op, values, fc.boolean(), isRead), found(300))
+    fc.assert(fc.property(repeated, op, values, fc.boolean(), isRead), runs(300))
   })
 
   test('any query is understood, or refused', () => {
@@ -187,7 +191,7 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
     const isRead = (written: string) => {
       const asked = readOr(
         () => searchInQuery(new URLSearchParams(written)),
-        ...['invalidValue', 'invalidCount'],
+        ...['invalidValue', 'invalidCount', 'invalidFilter'],
       )
       if (!asked) return
       for (const index of [asked.startIndex, asked.count])
@@ -202,7 +206,7 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
         readOr(() => readSort(type, asked.sortBy, asked.sortOrder), 'invalidValue', 'invalidPath')
       }
     }
-    fc.assert(fc.property(text, isRead), found(8000))
+    fc.assert(fc.property(text, isRead), runs(8000))
   })
 
   test('[R7644-3.4.3-01] any body of a search is understood, or refused', () => {
@@ -216,7 +220,7 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
         ...['invalidValue', 'invalidSyntax', 'invalidCount'],
       )
     }
-    fc.assert(fc.property(body, isRead), found(4000))
+    fc.assert(fc.property(body, isRead), runs(4000))
   })
 
   test('[R7644-3.14-10] [R7644-3.14-11] a list of tags holds a version, or it does not', () => {
@@ -238,14 +242,14 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
         if (holds) expect(match).not.toThrow()
         else expect(match).toThrow(ScimError)
       }),
-      found(8000),
+      runs(8000),
     )
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (header) => {
         const holds = header.split(',').some((one) => /^\s*(?:W\/)?"7"\s*$/i.test(one))
         expect(isKnown('W/"7"', header)).toBe(holds || header.trim() === '*')
       }),
-      found(8000),
+      runs(8000),
     )
   })
 
@@ -287,17 +291,26 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
         // Either may have rounded the fraction of a millisecond.
         expect(Math.abs(instant - parsed)).toBeLessThanOrEqual(1)
       }),
-      found(10_000),
+      runs(10_000),
     )
   })
 
   test('any body of a bulk request is read operation by operation, or refused', () => {
     const any = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<JsonValue>
     const reference = fc.constantFrom('bulkId:a', 'bulkId:', 'bulkId:b', '/Users/bulkId:a', 'x')
-    const data = fc.dictionary(
-      fc.oneof(path, fc.constantFrom('members', 'Operations', 'path', 'value', 'manager')),
-      fc.oneof(any, reference, fc.array(fc.record({ value: reference, path, op: reference }))),
-      { maxKeys: 4 },
+    const links = fc.array(fc.record({ value: reference }), { minLength: 1, maxLength: 3 })
+    const data = fc.oneof(
+      fc.dictionary(
+        fc.oneof(path, fc.constantFrom('members', 'Operations', 'path', 'value', 'manager')),
+        fc.oneof(any, reference, fc.array(fc.record({ value: reference, path, op: reference }))),
+        { maxKeys: 4 },
+      ),
+      fc.record({ members: links, displayName: reference }),
+      fc.record({
+        Operations: fc.array(
+          fc.record({ path: fc.constantFrom('members', '', 'x'), value: links }),
+        ),
+      }),
     )
     const operation = fc.record(
       {
@@ -321,6 +334,7 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
       failOnErrors: fc.oneof(often(fc.constantFrom(undefined, 1, 7)), any),
     })
     let carried = 0
+    let found = 0
     fc.assert(
       fc.property(body, (sent) => {
         const read = () => readBulk(WORLD, sent as JsonValue)
@@ -330,12 +344,31 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
             continue
           }
           carried++
-          expect(JSON.stringify(withIds(one, () => 'id'))).not.toContain('"bulkId:a:')
+          const references = new Set<string>()
+          const data = finished(
+            withIds(one, (bulkId) => {
+              references.add(bulkId)
+              return 'id'
+            }),
+          )
+          found += references.size
+          // What is replaced is gone, and nothing else has changed.
+          const again = new Set<string>()
+          const same = finished(
+            withIds({ ...one, data }, (bulkId) => {
+              again.add(bulkId)
+              return bulkId
+            }),
+          )
+          expect([...again]).toEqual([])
+          expect(same).toEqual(data)
+          if (references.size === 0) expect(data).toEqual(one.data)
         }
       }),
-      found(4000),
+      runs(4000),
     )
     expect(carried).toBeGreaterThan(20)
+    expect(found).toBeGreaterThan(5)
   })
 
   test('[R7644-2-02] a header holds a bearer token in one form alone', () => {
@@ -360,7 +393,7 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
           [...(rest[0] ?? '')].every((one) => one > ' ' && one < '\u007f')
         expect([text, token]).toEqual([text, isOne ? rest[0] : undefined])
       }),
-      found(15_000),
+      runs(15_000),
     )
   })
 
@@ -403,7 +436,7 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
         if (value !== undefined)
           expect(value).toEqual(plainly(written.replace(/^\ufeff/, '')) as never)
       }),
-      found(15_000),
+      runs(15_000),
     )
   })
 
@@ -433,7 +466,7 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
           }
         }
       }),
-      found(3000),
+      runs(3000),
     )
     expect(served).toBeGreaterThan(30)
   })
@@ -460,7 +493,7 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
           for (const fault of error.faults) expect(fault).toMatch(/^(?:--|SCIMD_|\/).*: /s)
         }
       }),
-      found(1500),
+      runs(1500),
     )
   })
 })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { documentOf } from '../../src/scim/document.ts'
 import type { LmdbStore } from '../../src/store/lmdb-store.ts'
-import { EXECUTABLE, listeningUrl, send, TOKEN } from '../harness.ts'
+import { EXECUTABLE, isBuilt, listeningUrl, send, TOKEN } from '../harness.ts'
 import { inconsistenciesIn } from './consistency.ts'
 import { GROUP, linkedIds, MEMBERS, openStore, Random, seeds, USER } from './given.ts'
 
@@ -36,7 +36,7 @@ interface Act {
   readonly writes: Writes
 }
 
-test.each(seeds(1))(
+test.skipIf(!isBuilt).each(seeds(1))(
   'no acknowledged write is lost, and nothing is torn, by fifty kills under load (SCIMD_SEED=%d)',
   async (seed) => {
     const random = new Random(seed)

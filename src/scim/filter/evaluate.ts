@@ -5,6 +5,7 @@ import { instantOf } from '../instant.ts'
 import type { JsonValue } from '../json.ts'
 import { compareText } from '../order.ts'
 import type { AttributePath } from '../registry.ts'
+import type { Steps } from '../steps.ts'
 import { isJsonObject, type JsonObject } from '../value.ts'
 import type { Comparison, TypedFilter } from './resolve.ts'
 
@@ -79,13 +80,102 @@ export function predicateOf(filter: TypedFilter): (candidate: Candidate) => bool
     }
     case 'constant':
       return () => filter.value
+    default: {
+      const { values, matches, ofNone } = termOf(filter, fold)
+      return (candidate) => {
+        const held = values(candidate)
+        return held.length === 0 ? ofNone : held.some(matches)
+      }
+    }
+  }
+}
+
+/** Like `fold`. */
+type Folding = (text: string) => string
+
+/** How many terms a filter has. */
+export function termsIn(filter: TypedFilter): number {
+  if ('operands' in filter) return filter.operands.reduce((sum, one) => sum + termsIn(one), 0)
+  if ('operand' in filter) return termsIn(filter.operand)
+  return filter.kind === 'valuePath' ? termsIn(filter.filter) : 1
+}
+
+/**
+ * Whether a filter matches a resource, in steps: for many terms over much text, or many elements.
+ * Each text is folded once, whatever many terms look at it.
+ */
+export function* matchSteps(
+  filter: TypedFilter,
+  candidate: Candidate,
+  folding: Folding = rememberedFold(),
+): Steps<boolean> {
+  const held = heldIdOf(filter)
+  if (held) return candidate.holds(held.path, held.id)
+  switch (filter.kind) {
+    case 'and':
+      for (const operand of filter.operands)
+        if (!(yield* matchSteps(operand, candidate, folding))) return false
+      return true
+    case 'or':
+      for (const operand of filter.operands)
+        if (yield* matchSteps(operand, candidate, folding)) return true
+      return false
+    case 'not':
+      return !(yield* matchSteps(filter.operand, candidate, folding))
+    case 'constant':
+      return filter.value
+    default: {
+      const { values, matches, ofNone } = termOf(filter, folding)
+      const all = values(candidate)
+      if (all.length === 0) return ofNone
+      const perStep = filter.kind === 'valuePath' ? 1 : VALUES_PER_STEP
+      for (const [index, value] of all.entries()) {
+        if (index % perStep === 0) yield
+        if (matches(value)) return true
+      }
+      return false
+    }
+  }
+}
+
+const VALUES_PER_STEP = 64
+
+function rememberedFold(): Folding {
+  const folded = new Map<string, string>()
+  return (text) => {
+    const known = folded.get(text) ?? fold(text)
+    folded.set(text, known)
+    return known
+  }
+}
+
+/** Which values a term looks at: it holds when one of them matches, or for none as it says. */
+interface Term {
+  values(candidate: Candidate): readonly JsonValue[]
+  matches(value: JsonValue): boolean
+  readonly ofNone: boolean
+}
+
+function termOf(
+  filter: Extract<TypedFilter, { kind: 'present' | 'compare' | 'valuePath' }>,
+  folding: Folding,
+): Term {
+  const { path } = filter
+  const elements = (candidate: Candidate) => elementsOf(candidate, path)
+  const leaves = (candidate: Candidate) => leavesOf(candidate, path)
+  switch (filter.kind) {
     case 'present':
-      return (candidate) => leavesOf(candidate, filter.path).some(presenceOf(filter.path))
-    case 'compare':
-      return comparesAny(filter)
+      return { values: leaves, matches: presenceOf(path), ofNone: false }
     case 'valuePath': {
-      const matches = elementPredicateOf(filter.filter)
-      return (candidate) => elementsOf(candidate, filter.path).some(matches)
+      const matches = elementPredicateOf(filter.filter, folding)
+      return { values: elements, matches, ofNone: false }
+    }
+    case 'compare': {
+      // `ne` on many values: one that differs, or none at all (conformance R7644-3.4.2.2-07).
+      const ofNone = filter.operator === 'ne'
+      return path.attribute.multiValued && path.sub !== undefined
+        ? { values: elements, matches: elementPredicateOf(filter, folding), ofNone }
+        : { values: leaves, matches: comparisonOf(filter, folding), ofNone }
     }
   }
 }
@@ -94,18 +184,21 @@ export function predicateOf(filter: TypedFilter): (candidate: Candidate) => bool
  * Whether one element of a complex attribute matches: all terms are asked of the same element
  * (RFC 7644 section 3.4.2.2, value paths). Also what a PATCH value path selects by.
  */
-export function elementPredicateOf(filter: TypedFilter): (element: JsonValue) => boolean {
+export function elementPredicateOf(
+  filter: TypedFilter,
+  folding: Folding = fold,
+): (element: JsonValue) => boolean {
   switch (filter.kind) {
     case 'and': {
-      const operands = filter.operands.map(elementPredicateOf)
+      const operands = filter.operands.map((operand) => elementPredicateOf(operand, folding))
       return (element) => operands.every((operand) => operand(element))
     }
     case 'or': {
-      const operands = filter.operands.map(elementPredicateOf)
+      const operands = filter.operands.map((operand) => elementPredicateOf(operand, folding))
       return (element) => operands.some((operand) => operand(element))
     }
     case 'not': {
-      const operand = elementPredicateOf(filter.operand)
+      const operand = elementPredicateOf(filter.operand, folding)
       return (element) => !operand(element)
     }
     case 'constant':
@@ -113,7 +206,7 @@ export function elementPredicateOf(filter: TypedFilter): (element: JsonValue) =>
     case 'present':
       return (element) => subsOf(element, filter.path).some(presenceOf(filter.path))
     case 'compare': {
-      const matches = comparisonOf(filter)
+      const matches = comparisonOf(filter, folding)
       const absentMatches = filter.operator === 'ne' || isDefaultFalse(filter)
       return (element) => {
         const values = subsOf(element, filter.path)
@@ -128,24 +221,6 @@ export function elementPredicateOf(filter: TypedFilter): (element: JsonValue) =>
 /** RFC 7643 section 2.4: an element that does not say it is primary is not. */
 export const isDefaultFalse = ({ path, operator, value }: Comparison): boolean =>
   path.sub?.name === 'primary' && operator === 'eq' && value === false
-
-function comparesAny(filter: Comparison): (candidate: Candidate) => boolean {
-  const matches = comparisonOf(filter)
-  const { path, operator } = filter
-  const perElement = path.attribute.multiValued && path.sub !== undefined
-  if (perElement) {
-    // `ne` on many values: one that differs, or none at all (conformance R7644-3.4.2.2-07).
-    const matchesElement = elementPredicateOf(filter)
-    return (candidate) => {
-      const elements = elementsOf(candidate, path)
-      return elements.length === 0 ? operator === 'ne' : elements.some(matchesElement)
-    }
-  }
-  return (candidate) => {
-    const values = leavesOf(candidate, path)
-    return values.length === 0 ? operator === 'ne' : values.some(matches)
-  }
-}
 
 /** The values of an attribute, as a list: none when it is unassigned. */
 function elementsOf(candidate: Candidate, path: AttributePath): readonly JsonValue[] {
@@ -193,8 +268,11 @@ function isPresent(value: JsonValue): boolean {
 /**
  * Compares one value with the filter's. A value of another type than its schema's never matches.
  */
-function comparisonOf({ path, operator, value }: Comparison): (candidate: JsonValue) => boolean {
-  const keyOf = keyFunction(path, operator)
+function comparisonOf(
+  { path, operator, value }: Comparison,
+  folding: Folding,
+): (candidate: JsonValue) => boolean {
+  const keyOf = keyFunction(path, operator, folding)
   switch (operator) {
     case 'eq':
       return (candidate) => keyOf(candidate) === value
@@ -223,6 +301,7 @@ const textIn = (value: JsonValue): string | undefined =>
 function keyFunction(
   { leaf }: AttributePath,
   operator: Comparison['operator'],
+  folding: Folding,
 ): (value: JsonValue) => JsonValue {
   const asText = operator === 'co' || operator === 'sw' || operator === 'ew'
   if (leaf.type === 'dateTime' && !asText) {
@@ -231,7 +310,7 @@ function keyFunction(
   if (leaf.type !== 'string' && leaf.type !== 'reference') return (value) => value
   return leaf.caseExact
     ? (value) => value
-    : (value) => (typeof value === 'string' ? fold(value) : value)
+    : (value) => (typeof value === 'string' ? folding(value) : value)
 }
 
 /** Negative, zero or positive; NaN, which is neither, for values that have no common order. */

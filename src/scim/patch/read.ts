@@ -12,7 +12,7 @@ import { isLeftEmpty, requireAccepted } from '../resource.ts'
 import type { Attribute, Schema } from '../schema.ts'
 import { finished, type Steps } from '../steps.ts'
 import { type Rules, tolerated } from '../tolerance.ts'
-import { URN } from '../urns.ts'
+import { namesUrn, URN } from '../urns.ts'
 import { coerced, isJsonObject, type JsonObject, memberOf, readValue, shown } from '../value.ts'
 import type { Assignment, PatchOp, Selection } from './assignment.ts'
 import { withLinkIds } from './links.ts'
@@ -78,13 +78,9 @@ function requirePathsWithin(operations: readonly JsonValue[]): void {
 
 function requirePatchSchema(body: JsonObject, rules: Rules): void {
   const schemas = memberOf(body, 'schemas')
-  const named = Array.isArray(schemas) ? schemas : []
-  const isMissing = schemas === undefined || (Array.isArray(schemas) && named.length === 0)
+  const isMissing = schemas === undefined || (Array.isArray(schemas) && schemas.length === 0)
   if (isMissing && tolerated(rules, 'missingSchemas')) return
-  if (
-    named.some((uri) => typeof uri === 'string' && uri.toLowerCase() === URN.patchOp.toLowerCase())
-  )
-    return
+  if (namesUrn(schemas, URN.patchOp)) return
   throw ScimError.of(
     'invalidSyntax',
     `schemas: found ${shown(schemas)}, expected ["${URN.patchOp}"]`,
