@@ -371,10 +371,11 @@ async function membersCurves(own: Directory, synced: Synced, sizes: Sizes, say: 
     ? [
         {
           group: 'Memory and start',
-          name: `anonymous memory while groups up to ${inWords(members.at(-1) as number)} are read and changed`,
+          name: `anonymous memory while groups of up to ${inWords(members.at(-1) as number)} are read and changed`,
           unit: 'MiB',
           value: most.anonymous,
           goal: { of: 'value', atMost: MEMORY_MIB },
+          target: `memory while groups ${size} are read and changed`,
         },
       ]
     : []

@@ -27,6 +27,11 @@ export function scratch(): string {
   return directory
 }
 
+/** Has a process ended with the benchmark. */
+export function track(child: Bun.Subprocess): void {
+  children.add(child)
+}
+
 /** Ends every process that was started, and removes what they wrote. */
 export async function cleanUp(): Promise<void> {
   await Promise.all([...children].map(stop))

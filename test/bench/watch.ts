@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Ask } from './blocks-cases.ts'
 import type { Directory } from './directory.ts'
 import type { Seen } from './seed.ts'
+import { track } from './servers.ts'
 
 /** A server that watches itself. */
 export interface Watched {
@@ -30,6 +31,7 @@ export async function startWatched(data: string, token: string): Promise<Watched
       else told.push(message)
     },
   })
+  track(child)
   const { url } = await hear<{ url: string }>()
   const { port, pathname } = new URL(url)
   return {
