@@ -138,7 +138,8 @@ const placeOf = ({ database, key }: Written): string =>
 function writtenIn(path: string): Written[] {
   const file = openEnvironment(path)
   const written: Written[] = []
-  for (const name of [...file.getKeys({})].map(String)) {
+  // LMDB tells the names of databases with the zero that ends them.
+  for (const name of [...file.getKeys({})].map((key) => String(key).replace('\0', ''))) {
     if (isByHandle(name)) {
       for (const { key, value } of openByHandle(file, name).getRange({})) {
         written.push({ database: name, key, value: Buffer.from(value) })
@@ -154,6 +155,8 @@ function writtenIn(path: string): Written[] {
 }
 
 const HANDLE_BYTES = 4
+/** Between the handles of two changes, so that the links of one do not meet those of another. */
+const HANDLE_STRIDE = 1000
 /** Where the bytes of a sequence are in a key of the journal. */
 const SEQUENCE_BYTES = 6
 
@@ -168,11 +171,15 @@ function writerOf(into: Environment, { written, id, number }: Template): () => v
     const numberAt = number === '' ? -1 : key.indexOf(number)
     const idAt = id === '' ? -1 : key.indexOf(id)
     const endsInHandle = /^(?:index|links|owners)\//.test(database)
+    const last = endsInHandle ? key.readUInt32BE(key.length - HANDLE_BYTES) : 0
     return () => {
       const own = Buffer.from(key)
       if (numberAt >= 0) own.write(String(handle).padStart(number.length, '0'), numberAt)
       if (idAt >= 0) own.write(Bun.randomUUIDv7(), idAt)
-      if (endsInHandle) own.writeUInt32BE(handle, own.length - HANDLE_BYTES)
+      if (endsInHandle) {
+        const next = (last + handle * HANDLE_STRIDE) % 2 ** 32
+        own.writeUInt32BE(next, own.length - HANDLE_BYTES)
+      }
       if (database === 'journal') own.writeUIntBE(handle, 0, SEQUENCE_BYTES)
       void bytes.put(own, value)
     }

@@ -112,7 +112,7 @@ export const idIn = (body: string): string => /"id":"([^"]+)"/.exec(body)?.[1] ?
 /** One request by fetch, outside of what is measured; gives the body of its answer. */
 export async function ask(
   { port, token }: Server,
-  { method, path, body }: Omit<Request, 'body'> & { body?: string | ArrayBuffer },
+  { method, path, body }: Request,
 ): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, {
     method,

@@ -71,14 +71,11 @@ export async function requireExecutable(): Promise<void> {
 export interface Started {
   readonly port: number
   readonly pid: number
-  /** How long it took until it said that it listens, in milliseconds. */
-  readonly tookMs: number
   stop(): Promise<void>
 }
 
 /** Starts a process and waits for the line that tells its port. */
 async function startProcess(words: string[], line: RegExp, cwd = ROOT): Promise<Started> {
-  const started = performance.now()
   const child = Bun.spawn(words, {
     cwd,
     stdout: 'pipe',
@@ -91,8 +88,7 @@ async function startProcess(words: string[], line: RegExp, cwd = ROOT): Promise<
     text += new TextDecoder().decode(chunk)
     const port = line.exec(text)?.[1]
     if (port === undefined) continue
-    const tookMs = performance.now() - started
-    return { port: Number(port), pid: child.pid, tookMs, stop: () => stop(child) }
+    return { port: Number(port), pid: child.pid, stop: () => stop(child) }
   }
   throw new Error(`${words[0]} did not start: ${text}`)
 }
