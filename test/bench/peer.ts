@@ -6,6 +6,7 @@ import {
   type Directory,
   groupBody,
   idIn,
+  loadGroup,
   loadUsers,
   patching,
   patchingMembers,
@@ -14,8 +15,9 @@ import {
 import { type Figure, type Goal, type Naming, rateFigure } from './figures.ts'
 import type { Load, Request } from './load.ts'
 import { type Memory, watchMemory } from './process-facts.ts'
-import { PEER_NAME } from './servers.ts'
-import { type Pace, takeTurnsOfTwo, turnOf } from './turns.ts'
+import { PEER_NAME, type Peer } from './servers.ts'
+import { numberText } from './table.ts'
+import { type Pace, takeTurns, takeTurnsOfTwo, turnOf } from './turns.ts'
 
 const CONNECTIONS = [1, 16, 64]
 /** Users that take turns as members, one for each connection. */
@@ -129,7 +131,8 @@ export async function usersAgainstPeer(
   const memory = sides.map(({ directory }) => watchMemory(directory.pid))
   for (const one of USER_CASES) {
     say(`peer: ${one.name}`)
-    figures.push(...(await compare(one, sides[0], sides[1], pace)))
+    const probe = await probeOf(one, sides[1], pace)
+    figures.push(...(await compare(one, sides[0], sides[1], pace, probe)))
   }
   const [own, other] = memory.map((watch) => watch.end())
   return [...figures, ...memoryFigures(own, other)]
@@ -163,7 +166,7 @@ function memoryFigures(own: Memory | undefined, other: Memory | undefined): Figu
  */
 export async function membersAgainstPeer(
   ours: Directory,
-  theirs: Directory,
+  theirs: Peer,
   size: Size,
   pace: Pace,
   say: (message: string) => void,
@@ -175,34 +178,23 @@ export async function membersAgainstPeer(
     const name = `PATCH one member of ${count.toLocaleString('en-US')}`
     say(`peer: ${name}`)
     const members = ids.slice(0, count)
-    const group = (await createGroup(ours, name, members, Number.POSITIVE_INFINITY)) as string
-    const other = await createGroup(theirs, name, members, CREATION_PATIENCE * pace.ms)
+    const group = await loadGroup(ours, name, members)
+    const body = groupBody(name, members)
+    const creation: Request = { method: 'POST', path: `${theirs.path}/Groups`, body }
+    const made = await attempt(theirs, creation, CREATION_PATIENCE * pace.ms)
+    const other = idIn(made.body)
     const one: Case = {
       name,
       goalOf: writeGoal,
       loadOf: ({ directory }) => toggling(directory, directory === ours ? group : other, coming),
     }
-    const sides = [ours, theirs].map((directory) => ({ directory, ids, created: 0 }))
-    figures.push(...(await compare(one, sides[0] as Side, sides[1] as Side, pace, other === '')))
+    const [own, their] = [ours, theirs].map((directory) => ({ directory, ids, created: 0 }))
+    const probe = made.why === undefined ? await probeOf(one, their as Side, pace) : made
+    // What nobody waits for any more would go on, and be in the way of what is measured.
+    if (probe.why !== undefined) await theirs.stop()
+    figures.push(...(await compare(one, own as Side, their as Side, pace, probe)))
   }
   return figures
-}
-
-/** Gives the id; an empty one when it was refused, or took too long. */
-async function createGroup(
-  { port, token, path }: Directory,
-  displayName: string,
-  members: readonly string[],
-  patienceMs: number,
-): Promise<string> {
-  const signal = Number.isFinite(patienceMs) ? { signal: AbortSignal.timeout(patienceMs) } : {}
-  const response = await fetch(`http://127.0.0.1:${port}${path}/Groups`, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/scim+json' },
-    body: groupBody(displayName, members),
-    ...signal,
-  }).catch(() => undefined)
-  return response?.ok ? idIn(await response.text()) : ''
 }
 
 /** Each connection puts its own user in and takes it out again. */
@@ -222,18 +214,54 @@ export function toggling(
   })
 }
 
+/** How one request of the peer went. */
+interface Attempt {
+  readonly ms: number
+  readonly body: string
+  /** Why there is no answer that counts. */
+  readonly why?: string
+}
+
+async function attempt(
+  { port, token }: Directory,
+  { method, path, body }: Request,
+  patienceMs: number,
+): Promise<Attempt> {
+  const started = performance.now()
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/scim+json' },
+      ...(body === undefined ? {} : { body }),
+      signal: AbortSignal.timeout(patienceMs),
+    })
+    const answer = { body: await response.text(), ms: performance.now() - started }
+    return response.ok ? answer : { ...answer, why: `answered ${response.status}` }
+  } catch {
+    const why = `more than ${numberText(patienceMs)} ms for one request`
+    return { ms: patienceMs, body: '', why }
+  }
+}
+
+/** Two requests of the peer, for they tell whether many can be waited for; the faster counts. */
+async function probeOf({ loadOf }: Case, theirs: Side, pace: Pace): Promise<Attempt> {
+  const { next } = loadOf(theirs)(1)
+  const patienceMs = PATIENCE * pace.ms
+  const first = await attempt(theirs.directory, next(0) as Request, patienceMs)
+  if (first.why !== undefined) return first
+  const second = await attempt(theirs.directory, next(0) as Request, patienceMs)
+  return second.why !== undefined || second.ms < first.ms ? second : first
+}
+
 async function compare(
   { name, goalOf, loadOf }: Case,
   ours: Side,
   theirs: Side,
   pace: Pace,
-  isRefused = false,
+  probe: Attempt,
 ): Promise<Figure[]> {
   const own = loadOf(ours)
   const other = loadOf(theirs)
-  const patienceMs = PATIENCE * pace.ms
-  // One request first, for it tells whether many can be waited for.
-  const probeMs = isRefused ? undefined : await timeOf(theirs.directory, other(1), patienceMs)
   const figures: Figure[] = []
   for (const connections of CONNECTIONS) {
     const goal = goalOf(connections)
@@ -244,46 +272,16 @@ async function compare(
       ...(goal ? { goal } : {}),
     }
     const turn = turnOf(ours.directory, own(connections), pace)
-    const isPatient = connections === 1 || (probeMs ?? 0) * connections < TURN_PATIENCE_MS
-    if (probeMs !== undefined && probeMs < patienceMs && isPatient) {
+    const isTooLong = connections > 1 && probe.ms * connections > TURN_PATIENCE_MS
+    if (probe.why === undefined && !isTooLong) {
       const their = turnOf(theirs.directory, other(connections), pace)
       figures.push(rateFigure(naming, await takeTurnsOfTwo(turn, their, pace)))
       continue
     }
-    const alone = rateFigure(naming, await takeTurnsOfTwo(turn, turn, pace))
-    const { reference: _, goal: __, ...figure } = alone
-    const why =
-      probeMs === undefined ? 'could not make such a group' : slowText(probeMs, patienceMs)
-    figures.push({ ...figure, note: `${PEER_NAME}: ${why}` })
+    const why = probe.why ?? `${numberText(probe.ms)} ms for one request, not waited for`
+    const [rounds = []] = await takeTurns([turn], pace.rounds)
+    const { reference: _, goal: __, ...alone } = rateFigure(naming, { ours: rounds, theirs: [] })
+    figures.push({ ...alone, note: `${PEER_NAME}: ${why}` })
   }
   return figures
-}
-
-const slowText = (probeMs: number, patienceMs: number): string => {
-  const isOver = probeMs >= patienceMs
-  const seconds = ((isOver ? patienceMs : probeMs) / 1000).toFixed(1)
-  return `${isOver ? 'more than ' : ''}${seconds} s for one request, not waited for`
-}
-
-/** How long one request of a load takes, in milliseconds: the faster of two, or the patience. */
-async function timeOf(
-  { port, token }: Directory,
-  { next }: Load,
-  patienceMs: number,
-): Promise<number> {
-  let fastest = patienceMs
-  for (let time = 0; time < 2; time++) {
-    const { method, path, body } = next(0) as Request
-    const started = performance.now()
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/scim+json' },
-      ...(body === undefined ? {} : { body }),
-      signal: AbortSignal.timeout(patienceMs),
-    }).catch(() => undefined)
-    await response?.arrayBuffer()
-    if (!response?.ok) return patienceMs
-    fastest = Math.min(fastest, performance.now() - started)
-  }
-  return fastest
 }

@@ -162,7 +162,10 @@ export function installPeer(): void {
 
 const PEER_INSTALLED = ['package.json', 'node_modules/scimmy-routers', 'node_modules/express']
 
-export async function startPeer(token: string): Promise<Directory & Pick<Started, 'stop'>> {
+/** The peer as the load reaches it. */
+export type Peer = Directory & Pick<Started, 'stop'>
+
+export async function startPeer(token: string): Promise<Peer> {
   const words = [peerRuntime(), 'peer-server.mjs', token]
   const started = await startProcess(words, /peer listening on (\d+)/, PEER)
   return { ...started, token, path: '/scim/v2' }
