@@ -19,7 +19,7 @@ import type { Figure } from './figures.ts'
 import { clientCeiling, learnUser, readFloors, writeFloors } from './floors.ts'
 import type { Server } from './load.ts'
 import { membersAgainstPeer, type Size, usersAgainstPeer } from './peer.ts'
-import { type Mode, report, writeReadme } from './report.ts'
+import { type Mode, type Result, report, writeReadme } from './report.ts'
 import { measureScale, SIZES } from './scale.ts'
 import {
   cleanUp,
@@ -72,7 +72,8 @@ function say(message: string): void {
   console.error(`${secondsGone().toFixed(0).padStart(4)} s  ${message}`)
 }
 
-async function compareAll({ pace, peer, syncRounds, workRounds, ...plan }: Plan) {
+/** Against the floors, then the peer; then a sync, and what long work does to others. */
+async function compareAll({ pace, peer, syncRounds, workRounds, ...plan }: Plan): Promise<Result> {
   say('installing the peer')
   installPeer()
   const data = scratch()
