@@ -12,16 +12,23 @@ import {
   openEnvironment,
 } from '../../src/store/lmdb-file.ts'
 
-/** One key that a creation writes, as it was found in the file of a tenant with one user. */
+/** One key that a change writes, as it was found in the file of a tenant. */
 interface Written {
   readonly database: string
   readonly key: Buffer | number
   readonly value: Buffer
 }
 
-/** How a creation writes: which keys, and what in them differs from user to user. */
+/** How a change writes: which keys, and what in them differs from one resource to the next. */
 interface Template {
   readonly written: readonly Written[]
+  readonly id: string
+  readonly number: string
+}
+
+/** What a body of /template or /snapshot names. */
+interface Asked {
+  readonly file: string
   readonly id: string
   readonly number: string
 }
@@ -29,8 +36,16 @@ interface Template {
 const [directory = '', token = ''] = process.argv.slice(2)
 const environment = openEnvironment(join(directory, 'bare.mdb'))
 const resources = openBytes(environment, 'resources')
-let write: () => void = () => {
-  throw new Error('no template')
+/** What a tenant's file held before the change that is learned: place of a key → value. */
+let before = new Map<string, Buffer>()
+/** Handles count over all templates, so that none writes what another has written. */
+let handle = 0
+const writers = new Map<string, () => void>()
+
+function writerNamed(name: string): () => void {
+  const writer = writers.get(name)
+  if (!writer) throw new Error(`there is no template ${name}`)
+  return writer
 }
 
 const HEADERS = { 'Content-Type': 'application/scim+json' }
@@ -54,47 +69,61 @@ const app = new Elysia()
     },
     { parse: 'none' },
   )
+  /** The least that a server can do: tells how fast the client is. */
+  .get('/fixed', () => 'a fixed string')
   /** The reference of POST behind HTTP: a body is parsed, the same keys are written. */
   .post(
     '/resources',
     async ({ request, headers }) => {
       if (headers['authorization'] !== authorization) return new Response(null, { status: 401 })
       const body: unknown = await request.json()
-      await environment.transaction(() => write())
+      await environment.transaction(writerNamed('user'))
       return new Response(JSON.stringify(body), { status: 201, headers: HEADERS })
     },
     { parse: 'none' },
   )
-  /** Learns from a tenant's file that holds one user what a creation writes. */
+  /** Remembers what a tenant's file holds, so that the next change can be told. */
   .put(
-    '/template',
+    '/snapshot',
     async ({ request }) => {
-      const { file, id, number } = (await request.json()) as Record<
-        'file' | 'id' | 'number',
-        string
-      >
-      const template = { written: writtenIn(file), id, number }
-      write = writerOf(environment, template)
-      const sizes = template.written.map(
+      const { file } = (await request.json()) as Asked
+      before = new Map(writtenIn(file).map((written) => [placeOf(written), written.value]))
+      return {}
+    },
+    { parse: 'none' },
+  )
+  /** Learns what has been written to a tenant's file since. */
+  .put(
+    '/template/:name',
+    async ({ request, params }) => {
+      const { file, id, number } = (await request.json()) as Asked
+      const written = writtenIn(file).filter((one) => !before.get(placeOf(one))?.equals(one.value))
+      writers.set(params.name, writerOf(environment, { written, id, number }))
+      const sizes = written.map(
         ({ key, value }) => (typeof key === 'number' ? 4 : key.length) + value.length,
       )
       return { keys: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) }
     },
     { parse: 'none' },
   )
-  /** The reference of POST: so many writers, each waiting for its transaction to be on disk. */
-  .get('/write', async ({ query }) => {
-    const end = performance.now() + Number(query['ms'])
+  /**
+   * The reference of a write: so many writers, each waiting for its transaction to be on disk, for
+   * so many milliseconds, or so many times altogether.
+   */
+  .get('/write/:name', async ({ params, query }) => {
+    const write = writerNamed(params.name)
+    const end = performance.now() + Number(query['ms'] ?? Number.POSITIVE_INFINITY)
+    const countMax = Number(query['count'] ?? Number.POSITIVE_INFINITY)
     const started = performance.now()
-    let count = 0
+    let begun = 0
     const writer = async () => {
-      while (performance.now() < end) {
-        await environment.transaction(() => write())
-        count++
+      while (performance.now() < end && begun < countMax) {
+        begun++
+        await environment.transaction(write)
       }
     }
     await Promise.all(Array.from({ length: Number(query['writers']) }, writer))
-    return { count, seconds: (performance.now() - started) / 1000 }
+    return { count: begun, seconds: (performance.now() - started) / 1000 }
   })
   .listen({ port: 0, hostname: '127.0.0.1' })
 
@@ -102,11 +131,15 @@ process.stdout.write(`bare listening on ${app.server?.port}\n`)
 
 const isByHandle = (database: string): boolean => database.startsWith('records/')
 
-/** Every key of a tenant's file, but for what is written once; `counters` is with every commit. */
+const placeOf = ({ database, key }: Written): string =>
+  `${database} ${typeof key === 'number' ? key : key.toString('hex')}`
+
+/** Every key of a tenant's file. */
 function writtenIn(path: string): Written[] {
   const file = openEnvironment(path)
   const written: Written[] = []
-  for (const name of [...file.getKeys({})].map(String)) {
+  // LMDB tells the names of databases with the zero that ends them.
+  for (const name of [...file.getKeys({})].map((key) => String(key).replace('\0', ''))) {
     if (isByHandle(name)) {
       for (const { key, value } of openByHandle(file, name).getRange({})) {
         written.push({ database: name, key, value: Buffer.from(value) })
@@ -114,7 +147,6 @@ function writtenIn(path: string): Written[] {
       continue
     }
     for (const { key, value } of openBytes(file, name).getRange({})) {
-      if (name === 'meta' && String(key) !== 'counters') continue
       written.push({ database: name, key: Buffer.from(key), value: Buffer.from(value) })
     }
   }
@@ -122,29 +154,38 @@ function writtenIn(path: string): Written[] {
   return written
 }
 
-/** Writes the same keys for user after user: each with a number, an id and a handle of its own. */
+const HANDLE_BYTES = 4
+/** Between the handles of two changes, so that the links of one do not meet those of another. */
+const HANDLE_STRIDE = 1000
+/** Where the bytes of a sequence are in a key of the journal. */
+const SEQUENCE_BYTES = 6
+
+/** Writes the same keys again and again: each time with a number, an id and a handle of its own. */
 function writerOf(into: Environment, { written, id, number }: Template): () => void {
   const ready = written.map(({ database, key, value }) => {
     if (typeof key === 'number') {
       const records = openByHandle(into, database)
-      return (handle: number) => void records.put(handle, value)
+      return () => void records.put(handle, value)
     }
     const bytes = openBytes(into, database)
-    const numberAt = key.indexOf(number)
-    const idAt = key.indexOf(id)
-    const isIndex = database.startsWith('index/')
-    return (handle: number) => {
+    const numberAt = number === '' ? -1 : key.indexOf(number)
+    const idAt = id === '' ? -1 : key.indexOf(id)
+    const endsInHandle = /^(?:index|links|owners)\//.test(database)
+    const last = endsInHandle ? key.readUInt32BE(key.length - HANDLE_BYTES) : 0
+    return () => {
       const own = Buffer.from(key)
       if (numberAt >= 0) own.write(String(handle).padStart(number.length, '0'), numberAt)
       if (idAt >= 0) own.write(Bun.randomUUIDv7(), idAt)
-      if (isIndex) own.writeUInt32BE(handle, own.length - 4)
-      if (database === 'journal') own.writeUIntBE(handle, 0, 6)
+      if (endsInHandle) {
+        const next = (last + handle * HANDLE_STRIDE) % 2 ** 32
+        own.writeUInt32BE(next, own.length - HANDLE_BYTES)
+      }
+      if (database === 'journal') own.writeUIntBE(handle, 0, SEQUENCE_BYTES)
       void bytes.put(own, value)
     }
   })
-  let handle = 0
   return () => {
     handle++
-    for (const put of ready) put(handle)
+    for (const put of ready) put()
   }
 }

@@ -1,10 +1,10 @@
 /** Sends requests over kept-alive connections and measures how fast they are answered. */
 
-import { readFileSync } from 'node:fs'
+import { cpuMicrosOf } from './process-facts.ts'
 
 /** One request to send. `body` is JSON text. */
 export interface Request {
-  readonly method: 'GET' | 'POST' | 'PATCH'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly body?: string
 }
@@ -31,12 +31,16 @@ export interface Load {
   readonly ms?: number
   /** The next request of one connection; undefined ends it. */
   next(connection: number): Request | undefined
+  /** Told the body of each answer, where somebody wants it. */
+  answered?(connection: number, body: string): void
 }
 
 interface Connection {
   readonly number: number
   sentAt: number
-  received: string
+  /** What the socket has not taken yet. */
+  unsent: Buffer | undefined
+  answer: Answer
   end(): void
 }
 
@@ -45,7 +49,8 @@ interface Connection {
  *
  * @throws Error for any answer but a 2xx
  */
-export async function run(server: Server, { connections, ms, next }: Load): Promise<Measured> {
+export async function run(server: Server, load: Load): Promise<Measured> {
+  const { connections, ms, next, answered } = load
   const latencies: number[] = []
   const started = performance.now()
   const end = ms === undefined ? Number.POSITIVE_INFINITY : started + ms
@@ -67,20 +72,27 @@ export async function run(server: Server, { connections, ms, next }: Load): Prom
     const opening = Bun.connect<Connection>({
       hostname: '127.0.0.1',
       port: server.port,
-      data: { number, sentAt: 0, received: '', end: resolve },
+      data: {
+        number,
+        sentAt: 0,
+        unsent: undefined,
+        answer: answerReader(answered !== undefined),
+        end: resolve,
+      },
       socket: {
         open: (socket) => send(socket),
+        drain: (socket) => flush(socket),
         data(socket, bytes) {
           const { data } = socket
-          data.received += bytes.toString('latin1')
-          if (!isWhole(data.received)) return
+          if (!data.answer.take(bytes)) return
           latencies.push(performance.now() - data.sentAt)
-          if (!data.received.startsWith('HTTP/1.1 2')) {
-            reject(new Error(`the server refused: ${data.received}`))
+          if (!data.answer.isSuccess()) {
+            reject(new Error(`the server refused: ${data.answer.text()}`))
             socket.end()
             return
           }
-          data.received = ''
+          answered?.(data.number, data.answer.body())
+          data.answer = answerReader(answered !== undefined)
           if (performance.now() < end) send(socket)
           else finish(socket)
         },
@@ -95,10 +107,18 @@ export async function run(server: Server, { connections, ms, next }: Load): Prom
   function send(socket: Bun.Socket<Connection>): void {
     const request = next(socket.data.number)
     if (!request) return finish(socket)
-    socket.data.sentAt = performance.now()
     const text = requestText(server, request)
+    socket.data.sentAt = performance.now()
     const written = socket.write(text)
-    if (written !== Buffer.byteLength(text)) throw new Error('a request did not fit the socket')
+    const length = Buffer.byteLength(text)
+    if (written < length) socket.data.unsent = Buffer.from(text).subarray(written)
+  }
+
+  function flush(socket: Bun.Socket<Connection>): void {
+    const { unsent } = socket.data
+    if (!unsent) return
+    const written = socket.write(unsent)
+    socket.data.unsent = written < unsent.length ? unsent.subarray(written) : undefined
   }
 
   function finish(socket: Bun.Socket<Connection>): void {
@@ -116,25 +136,82 @@ function requestText({ port, token }: Server, { method, path, body }: Request): 
   return `${head}Content-Type: application/scim+json\r\nContent-Length: ${length}\r\n\r\n${body}`
 }
 
-/** Whether an answer has come completely. Answers of a stream are not for this client. */
-function isWhole(received: string): boolean {
-  const headEnd = received.indexOf('\r\n\r\n')
-  if (headEnd < 0) return false
-  const length = /\r\ncontent-length: *(\d+)/i.exec(received.slice(0, headEnd))?.[1]
-  if (length === undefined) {
-    if (received.startsWith('HTTP/1.1 204')) return true
-    throw new Error(`an answer has no length: ${received.slice(0, headEnd)}`)
-  }
-  return received.length >= headEnd + 4 + Number(length)
+/** One answer as it comes in, piece by piece. */
+interface Answer {
+  /** Takes a piece; says whether the answer is whole now. */
+  take(piece: Buffer): boolean
+  isSuccess(): boolean
+  /** The text of the head, and what was kept of the body. */
+  text(): string
+  body(): string
 }
 
-/** /proc counts in hundredths of a second, on every machine that has it. */
-const TICK_MICROS = 10_000
+const HEAD_END = '\r\n\r\n'
+const LAST_CHUNK = '0\r\n\r\n'
+/** Of a body that nobody wants, so that a refusal can be shown. */
+const KEPT_LENGTH = 2000
 
-/** Processor time that a process has used: user and system, all threads. Linux alone tells. */
-function cpuMicrosOf(pid: number): number | undefined {
-  if (process.platform !== 'linux') return undefined
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS
+/** Reads one answer: with a length, without a body, or in chunks. */
+export function answerReader(keepsBody: boolean): Answer {
+  let head = ''
+  let kept = ''
+  let hasHead = false
+  /** Bytes of the body still to come; undefined for chunks. */
+  let left: number | undefined
+  let tail = ''
+
+  return {
+    take(piece) {
+      if (hasHead) return takeBody(piece, 0)
+      const text = head + piece.toString('latin1')
+      const end = text.indexOf(HEAD_END)
+      if (end < 0) {
+        head = text
+        return false
+      }
+      // Bytes of this piece that belonged to the head.
+      const used = end + HEAD_END.length - head.length
+      head = text.slice(0, end)
+      hasHead = true
+      left = lengthIn(head)
+      return takeBody(piece, used)
+    },
+    isSuccess: () => head.startsWith('HTTP/1.1 2'),
+    text: () => `${head}${HEAD_END}${kept}`,
+    body: () => (left === undefined ? unchunked(kept) : kept),
+  }
+
+  function takeBody(piece: Buffer, from: number): boolean {
+    if (keepsBody || kept.length < KEPT_LENGTH) kept += piece.toString('latin1', from)
+    if (left !== undefined) {
+      left -= piece.length - from
+      return left <= 0
+    }
+    // No request follows before the answer is whole, and JSON has no bare line feeds in it.
+    const { length } = LAST_CHUNK
+    tail = (tail + piece.toString('latin1', Math.max(from, piece.length - length))).slice(-length)
+    return tail === LAST_CHUNK
+  }
+}
+
+/** Bytes of the body that a head announces; undefined when it comes in chunks. */
+function lengthIn(head: string): number | undefined {
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
+  if (length !== undefined) return Number(length)
+  if (/^HTTP\/1\.1 (?:204|304)/.test(head)) return 0
+  if (/\r\ntransfer-encoding: *chunked/i.test(head)) return undefined
+  throw new Error(`an answer has no length: ${head}`)
+}
+
+/** The data of chunks, put together. */
+function unchunked(text: string): string {
+  let data = ''
+  for (let at = 0; at < text.length; ) {
+    const lineEnd = text.indexOf('\r\n', at)
+    const size = Number.parseInt(text.slice(at, lineEnd), 16)
+    if (!(size > 0)) break
+    data += text.slice(lineEnd + 2, lineEnd + 2 + size)
+    at = lineEnd + 2 + size + 2
+  }
+  return data
 }

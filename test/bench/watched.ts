@@ -113,4 +113,6 @@ process.on('message', (message) => {
     process.send?.(seen)
   }
 })
+// Whoever watches may be gone, however it went.
+process.on('disconnect', () => process.exit())
 process.send?.({ url })
