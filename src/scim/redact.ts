@@ -31,7 +31,25 @@ export function secretNames(types: readonly ResourceType[]): Names {
     collect(attributes.values())
     for (const { schema } of extensions) collect(schema.attributes)
   }
-  return (text) => SECRET.test(text) || wordsIn(text).some((word) => names.has(word))
+  return remembered((text) => SECRET.test(text) || wordsIn(text).some((word) => names.has(word)))
+}
+
+/** Texts that an answer is remembered for, and how long they may be. */
+const REMEMBERED_COUNT_MAX = 10_000
+const REMEMBERED_LENGTH_MAX = 100
+
+/** The same answers, looked up where the text was asked for before: names come again and again. */
+function remembered(names: Names): Names {
+  const answers = new Map<string, boolean>()
+  return (text) => {
+    const known = answers.get(text)
+    if (known !== undefined) return known
+    const answer = names(text)
+    if (text.length > REMEMBERED_LENGTH_MAX) return answer
+    if (answers.size >= REMEMBERED_COUNT_MAX) answers.clear()
+    answers.set(text, answer)
+    return answer
+  }
 }
 
 /**
@@ -39,10 +57,11 @@ export function secretNames(types: readonly ResourceType[]): Names {
  * alike, as a filter may name both or one. `value` alone would mean every attribute.
  */
 export function sensitiveNames(paths: readonly string[]): Names {
+  if (paths.length === 0) return () => false
   const names = new Set(
     paths.flatMap((path) => wordsIn(path.slice(path.lastIndexOf(':') + 1))).filter(isTelling),
   )
-  return (text) => names.size > 0 && wordsIn(text).some((word) => names.has(word))
+  return (text) => wordsIn(text).some((word) => names.has(word))
 }
 
 const isTelling = (word: string): boolean => word !== 'value' && word !== ''
