@@ -13,7 +13,7 @@ import type { JsonObject } from '../scim/value.ts'
 import type { Origin, Store } from '../store/store.ts'
 import { readBody } from './body.ts'
 import type { Noted } from './record.ts'
-import { addressOf, type Lease, type Raw, type Wire } from './wire.ts'
+import { type Lease, notedAddress, type Raw, type Wire } from './wire.ts'
 
 /** Who asks, and where; what of it is noted. */
 export interface Asking {
@@ -160,7 +160,8 @@ class RequestContext implements Context {
   get origin(): Origin {
     const { wire, raw, actor, noted } = this.#asking
     const { requestId } = noted
-    return { time: wire.service.now(), actor: actor.name, address: addressOf(wire, raw), requestId }
+    const address = notedAddress(wire, raw, noted)
+    return { time: wire.service.now(), actor: actor.name, address, requestId }
   }
 
   get user(): string | undefined {

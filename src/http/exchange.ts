@@ -19,7 +19,7 @@ import { Ask, type Asking } from './ask.ts'
 import { bodyBytesOf, releaseBody } from './body.ts'
 import { type Noted, recordOf } from './record.ts'
 import { errorReply } from './reply.ts'
-import { addressOf, type Lease, peerOf, type Raw, type Wire } from './wire.ts'
+import { addressOf, type Lease, notedAddress, peerOf, type Raw, type Wire } from './wire.ts'
 
 type Handler = (ask: Ask) => Promise<Response>
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -137,7 +137,7 @@ export function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void 
   noted.bodyBytes = bodyBytesOf(raw.request)
   const { sensitive } = wire.viewOf(tenant).rules
   const hidden = { isSecret: wire.isSecret, sensitive }
-  const address = () => addressOf(wire, raw)
+  const address = () => notedAddress(wire, raw, noted)
   wire.requests.append(tenant, recordOf(raw.request, address, noted, reply, hidden))
 }
 

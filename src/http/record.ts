@@ -27,6 +27,8 @@ export interface Noted {
   readonly begun: number
   readonly verb: Access['verb']
   tenant?: string
+  /** Of the client, once somebody has asked for it. */
+  address?: string
   actor?: Actor
   /** The id by which a client of the token endpoint named itself. */
   client?: string | undefined

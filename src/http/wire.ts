@@ -11,6 +11,7 @@ import type { ResourceType } from '../scim/registry.ts'
 import type { RequestLog } from '../store/request-log.ts'
 import type { Soon, Store } from '../store/store.ts'
 import type { AddressOf } from './forwarded.ts'
+import type { Noted } from './record.ts'
 
 /** A tenant's store, which stays open until the lease and every share of it have ended. */
 export interface Lease {
@@ -70,3 +71,9 @@ export const addressOf = (wire: Wire, raw: Pick<Raw, 'request' | 'server'>): str
 /** The other end of the connection; empty for a Unix socket. */
 export const peerOf = ({ request, server }: Pick<Raw, 'request' | 'server'>): string =>
   server?.requestIP(request)?.address ?? ''
+
+/** The same, found once for each request. */
+export function notedAddress(wire: Wire, raw: Raw, noted: Noted): string {
+  noted.address ??= addressOf(wire, raw)
+  return noted.address
+}
