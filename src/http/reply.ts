@@ -62,7 +62,7 @@ export async function listReply(
   projectionOf: (type: ResourceType) => Projection,
 ): Promise<Response> {
   const pieces: Piece[] = [listHead(total, page.length, { startIndex, nextCursor })]
-  const pause = slicer(context.signal)
+  const pause = slicer(context)
   for (const [index, stored] of page.entries()) {
     await pause()
     const resource = await represent(context, stored, projectionOf(stored.type))

@@ -65,7 +65,7 @@ async function tasksOf(
   context: Context,
   operations: readonly (BulkOperation | BulkFault)[],
 ): Promise<Map<number, Task>> {
-  const pause = slicer(context.signal)
+  const pause = slicer(context)
   const tasks = new Map<number, Task>()
   const byBulkId = new Map<string, Task>()
   for (const [index, operation] of operations.entries()) {
@@ -183,7 +183,7 @@ function requireReady({ fault, needs, id }: Task): string {
 /** Resources that refer to each other: all of them are created, or none. */
 async function together(context: Context, circle: readonly Task[]): Promise<void> {
   const changes: Change[] = []
-  const pause = slicer(context.signal)
+  const pause = slicer(context)
   /** The one that is being worked on, or was decided on last: what fails, fails for it. */
   let culprit: Task | undefined
   const outcome = await attempt(async () => {

@@ -120,7 +120,7 @@ async function inOneOrder(
     total += found.total
     for (const one of found.positions) places.push({ type: query.type, position: one })
   }
-  const pause = slicer(context.signal)
+  const pause = slicer(context)
   const ordered = await sortInSlices(
     places,
     (a, b) => comparePositions(sort, a.position, b.position),
@@ -172,7 +172,7 @@ export function queryOf(
   const typed = parsed && resolveFilter(parsed, type.resolve, { rules, unknown })
   const { plan, exact } = planFilter(type, typed)
   const matches = exact || !typed ? undefined : matcher(context, typed)
-  return { type, plan, matches, signal: context.signal, typed }
+  return { type, plan, matches, client: context, typed }
 }
 
 /** A predicate over stored resources, fetching of links only what the filter looks at. */

@@ -96,6 +96,8 @@ export function redactedAddress(address: string, isSecret: Names, isHidden: Name
   if (at < 0) return withoutTokens(address)
   const parts = address.slice(at + 1).split('&')
   const kept = parts.map((part) => {
+    const plain = /^(\w+)=/.exec(part)?.[1]
+    if (plain && plain.toLowerCase() !== 'filter' && !isSecret(plain)) return part
     const [[name, value] = ['', '']] = new URLSearchParams(part)
     if (isSecret(name)) return `${encodeURIComponent(name)}=${LEFT_OUT}`
     if (name.toLowerCase() !== 'filter' || !isNamedIn(value, isHidden)) return part

@@ -94,8 +94,7 @@ async function prepare(
   const skipped: string[] = []
   for (const link of change.type.links) {
     const own = edits.filter((edit) => edit.link === link)
-    if (own.length > 0)
-      lists.push(await work(file, link, before, own, skipped, slicer(client?.signal)))
+    if (own.length > 0) lists.push(await work(file, link, before, own, skipped, slicer(client)))
   }
   const diffs = lists.map(({ diff }) => diff)
   const { departed } = attempt
@@ -105,7 +104,7 @@ async function prepare(
   // A generation is one of all the links of a resource: those that stay are written anew as well.
   for (const link of change.type.links) {
     if (diffs.some((diff) => diff.link === link)) continue
-    lists.push(await work(file, link, before, [], skipped, slicer(client?.signal)))
+    lists.push(await work(file, link, before, [], skipped, slicer(client)))
   }
   return { ...prepared, diffs: [], generation: await writeGeneration(file, owner, lists, attempt) }
 }

@@ -37,7 +37,7 @@ export async function* leavesBefore(
   const current = recordAt(place)
   if (!current || place.file.type !== deletion.type) return
   deletion.decide(currentOf(current))
-  const owners = await ownersOf(file, place, slicer(client?.signal))
+  const owners = await ownersOf(file, place, slicer(client))
   const leaving = [...owners].slice(LINKS_PER_COMMIT_MAX)
   for (let at = 0; at < leaving.length; at += OWNERS_PER_COMMIT) {
     const some = leaving.slice(at, at + OWNERS_PER_COMMIT)

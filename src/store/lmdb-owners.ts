@@ -93,8 +93,13 @@ export async function ownersOf(file: TenantFile, link: Link, member: Member): Pr
 
 /** The range of the keys that lead from a member to its owners. */
 export function ownersRange({ type, handle }: Member): { start: Buffer; end: Buffer } {
-  const start = reverseKey(type, handle, 0, 0).subarray(0, OWNER_AT)
-  return { start, end: after(start) }
+  const [start, end] = [handle, handle + 1].map((member) => {
+    const bytes = Buffer.allocUnsafe(OWNER_AT)
+    bytes.writeUInt16BE(type, 0)
+    bytes.writeUInt32BE(member, 2)
+    return bytes
+  }) as [Buffer, Buffer]
+  return { start, end }
 }
 
 const OWNER_AT = 6

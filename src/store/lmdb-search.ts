@@ -31,7 +31,7 @@ const BATCH_COUNT = 1000
 export async function search(file: TenantFile, query: Query): Promise<Found> {
   const { account, matches, sort } = query
   const type = typeFileOf(file, query.type)
-  const pause = slicer(query.signal)
+  const pause = slicer(query.client)
   const plan = await choose(file, type, query.plan, pause, account)
   if (account) await expect(account, file, type, plan, pause)
   if (sort) return sorted(file, type, plan, sort, query, pause)
@@ -223,9 +223,9 @@ async function filtered(type: TypeFile, places: Walk, query: Query): Promise<Fou
 async function* matching(
   type: TypeFile,
   places: Walk,
-  { matches, signal, account }: Query,
+  { matches, client, account }: Query,
 ): AsyncGenerator<{ stored: Stored; position: Position }> {
-  const pause = slicer(signal)
+  const pause = slicer(client)
   for await (const batch of places) {
     for (const position of batch) {
       const stored = readRecord(type, position.handle)

@@ -33,13 +33,15 @@ function letOneGoOn(): void {
  * A pause for loops: returns at once while the slice lasts, and gives way to others when it is
  * over.
  *
- * @throws Abandoned after the signal was aborted
+ * @throws Abandoned after the client's signal was aborted
  */
-export function slicer(signal?: AbortSignal): Pause {
+export function slicer(client?: Client): Pause {
   let end = performance.now() + SLICE_MS
   return () => (performance.now() < end ? undefined : pause())
 
   async function pause(): Promise<void> {
+    // Before the turn: a signal that nobody has asked for hears of nothing.
+    const signal = client?.signal
     await nextTurn()
     if (signal?.aborted) throw new Abandoned('the client has gone')
     end = performance.now() + SLICE_MS
@@ -98,7 +100,7 @@ export async function inSlices<T>(work: Steps<T>, client?: Client): Promise<T> {
   let step = work.next()
   // Most work is of one step, for which a signal would only cost.
   if (step.done) return step.value
-  const pause = slicer(client?.signal)
+  const pause = slicer(client)
   await nextTurn()
   for (step = work.next(); !step.done; step = work.next()) await pause()
   return step.value

@@ -108,7 +108,7 @@ export interface Query {
   readonly count: number
   /** Finds positions without reading what stands there: `page` is then empty, and never cut. */
   readonly placesOnly?: boolean
-  readonly signal: AbortSignal | undefined
+  readonly client?: Client | undefined
   /** Told how the search was carried out. */
   readonly account?: Account | undefined
 }

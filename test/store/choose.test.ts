@@ -54,7 +54,7 @@ async function accountOf(
     candidates: 0,
     read: 0,
   }
-  const query = { type: USER, plan, matches, skip: 0, count: 10, signal: undefined, account }
+  const query = { type: USER, plan, matches, skip: 0, count: 10, account }
   const { total } = await opened.store.search({ ...query, ...more })
   return { ...account, total }
 }
@@ -130,7 +130,7 @@ test('an index of the sort is walked unless there are few candidates to read', a
   const first = await accountOf(text, { sort })
   const { candidates, total } = first
   const last = await opened.store.search({
-    ...{ type: USER, plan: { kind: 'all' }, matches: undefined, signal: undefined },
+    ...{ type: USER, plan: { kind: 'all' }, matches: undefined },
     ...{ sort, skip: COUNT / 2, count: 1 },
   })
   const position = last.positions[0]

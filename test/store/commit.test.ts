@@ -132,7 +132,7 @@ test('to ask for the empty id finds nothing, and does not fail', async () => {
   expect(await store.find('')).toBeUndefined()
   expect(await store.read(USER, '')).toBeUndefined()
   expect(await store.isLinked(await stored(store, GROUP, 'g'), MEMBERS, '')).toBe(false)
-  const query = { matches: undefined, skip: 0, count: 1, signal: undefined }
+  const query = { matches: undefined, skip: 0, count: 1 }
   for (const plan of [
     { kind: 'id', id: '' },
     { kind: 'ownersOf', link: MEMBERS, id: '' },
@@ -390,7 +390,7 @@ test('a search that nobody waits for any more is given up', async () => {
     return true
   }
   const query = { type: USER, plan: { kind: 'all' }, matches, skip: 0, count: 50 } as const
-  await expect(store.search({ ...query, signal: client.signal })).rejects.toBeInstanceOf(Abandoned)
+  await expect(store.search({ ...query, client })).rejects.toBeInstanceOf(Abandoned)
 })
 
 test('edits of links that end where they began change nothing', async () => {

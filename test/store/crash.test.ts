@@ -150,7 +150,6 @@ async function stateOf(store: LmdbStore): Promise<{ state: State; ids: Map<strin
       matches: undefined,
       skip: 0,
       count: 1_000_000,
-      signal: undefined,
     })
     for (const stored of page) {
       const { userName, displayName } = documentOf(stored.text, stored.hidden)

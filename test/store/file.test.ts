@@ -277,7 +277,7 @@ async function compareFilters(
   let planned = 0
   for (const text of filters) {
     const filter = resolveFilter(parseFilter(text), type.resolve, { rules: DEFAULT_RULES })
-    const all = { type, skip: 0, count: 1000, signal: undefined }
+    const all = { type, skip: 0, count: 1000 }
     const matches = predicateOver(store, filter)
     const scan = await store.search({ ...all, plan: { kind: 'all' }, matches })
     const { plan, exact } = planFilter(type, filter)

@@ -252,7 +252,6 @@ async function compareAll(store: LmdbStore, model: Model): Promise<void> {
       matches: undefined,
       skip: 0,
       count: 1000,
-      signal: undefined,
     })
     const ids = model.all(type).map(({ id }) => id)
     expect(found.page.map(({ id }) => id)).toEqual(ids)

@@ -442,7 +442,7 @@ test('links of the generation before are nobody’s, swept or not', async () => 
   // Links are swept in their order: those of the last member are there for a while.
   const last = await stored(store, USER, 'u9999')
   expect(await store.owners(last, MEMBERS)).toEqual([])
-  const query = { matches: undefined, skip: 0, count: 1, signal: undefined }
+  const query = { matches: undefined, skip: 0, count: 1 }
   const owners = { kind: 'ownersOf', link: MEMBERS, id: 'u9999' } as const
   expect(await store.search({ ...query, type: GROUP, plan: owners })).toMatchObject({ total: 0 })
   await commitAt(store, 4, deletion(USER, 'u9999'))
@@ -455,7 +455,7 @@ test('links to what is deleted find nothing, swept or not', async () => {
   const { store } = opened
   await commitAt(store, 2, group('g', HALF))
   await commitAt(store, 3, deletion(USER, 'u1'), deletion(USER, 'u2'))
-  const query = { matches: undefined, skip: 0, count: 3, signal: undefined }
+  const query = { matches: undefined, skip: 0, count: 3 }
   const members = { kind: 'membersOf', link: MEMBERS, id: 'g' } as const
   const owners = { kind: 'ownersOf', link: MEMBERS, id: 'u1' } as const
   const found = await Promise.all([

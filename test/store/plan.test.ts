@@ -179,7 +179,7 @@ test.each(seeds(2))(
       if (Buffer.byteLength(text) > FILTER_BYTES_MAX) continue
       const filter = resolveFilter(parseFilter(text), type.resolve, { rules: DEFAULT_RULES })
       const matches = predicateOver(store, filter)
-      const all = { type, signal: undefined, skip: 0, count: 1000 }
+      const all = { type, skip: 0, count: 1000 }
       const scan = await store.search({ ...all, plan: { kind: 'all' }, matches })
       const wanted = scan.page.map(({ id }) => id)
       const { plan, exact } = planFilter(type, filter)
@@ -296,7 +296,7 @@ test('values that an index cuts off are found by every operator, and no others',
       const filter = resolveFilter(parseFilter(text), DEVICES.resolve, { rules: DEFAULT_RULES })
       const { plan, exact } = planFilter(DEVICES, filter)
       const matches = exact ? undefined : predicateOver(store, filter)
-      const query = { type: DEVICES, plan, matches, skip: 0, count: 100, signal: undefined }
+      const query = { type: DEVICES, plan, matches, skip: 0, count: 100 }
       const { total, page } = await store.search(query)
       const wanted = values.flatMap((value, index) => (holds(value, operand) ? [`${index}`] : []))
       expect({ text, ids: page.map(({ id }) => id) }).toEqual({ text, ids: wanted })
