@@ -63,6 +63,12 @@ export function entriesOf(type: ResourceType, document: Document, lastModified: 
 }
 
 function addValues(entries: Entry[], path: AttributePath, elements: readonly JsonValue[]): void {
+  const [only] = elements
+  if (elements.length === 1 && only !== undefined && !path.sub?.multiValued) {
+    const [key] = keysOf(path, only)
+    if (key !== undefined) entries.push({ path, key, sorts: true })
+    return
+  }
   const keys = new Set(elements.flatMap((element) => keysOf(path, element)))
   const isPrimary = (element: JsonValue) => isJsonObject(element) && element['primary'] === true
   const chosen = elements.find(isPrimary) ?? elements[0] ?? null
@@ -73,8 +79,9 @@ function addValues(entries: Entry[], path: AttributePath, elements: readonly Jso
 /** The keys of one element; several where a sub-attribute is multi-valued itself. */
 function keysOf(path: AttributePath, element: JsonValue): EntryKey[] {
   const held = path.sub === undefined ? element : subOf(path.sub.name, element)
-  const values = Array.isArray(held) ? held : [held]
-  return values.flatMap((value) => keyOf(path, value) ?? [])
+  if (Array.isArray(held)) return held.flatMap((value) => keyOf(path, value) ?? [])
+  const key = keyOf(path, held)
+  return key === undefined ? [] : [key]
 }
 
 const subOf = (name: string, element: JsonValue): JsonValue | undefined =>

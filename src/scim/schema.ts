@@ -39,7 +39,7 @@ export interface Attribute {
 
 /** Whether an attribute is the password of RFC 7643 section 4.1.1. */
 export const isPassword = ({ name, mutability, type }: Attribute): boolean =>
-  name.toLowerCase() === 'password' && mutability === 'writeOnly' && type === 'string'
+  mutability === 'writeOnly' && type === 'string' && name.toLowerCase() === 'password'
 
 export interface Schema {
   readonly id: string

@@ -88,6 +88,7 @@ function readList(
     if (value !== undefined) list.push(value)
   })
   if (list.length === 0) return undefined
+  if (list.length === 1) return list
   return mergeElements([], list).map((element) =>
     isJsonObject(element)
       ? inSchemaOrder(attribute.subAttributes, new Map(Object.entries(element)))

@@ -27,7 +27,7 @@ export interface Counters {
 const COUNTERS = Buffer.from('counters')
 
 export function readCounters(meta: Bytes): Counters {
-  const bytes = meta.getBinary(COUNTERS)
+  const bytes = meta.getBinaryFast(COUNTERS)
   if (!bytes) return { handle: 1, generation: 1, sequence: 0, hash: Buffer.alloc(32) }
   return {
     handle: bytes.readUInt32BE(0),
@@ -168,7 +168,7 @@ function difference(type: ResourceType, before: Document, after: Document) {
   const was: Document = {}
   const is: Document = {}
   const secrets: string[] = []
-  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+  for (const name of namesIn(before, after)) {
     if (sameValue(before[name], after[name])) continue
     const attribute = type.attributes.get(name.toLowerCase())
     const extension = type.extensions.find(({ schema }) => schema.id === name)?.schema
@@ -184,6 +184,12 @@ function difference(type: ResourceType, before: Document, after: Document) {
     if (right !== undefined) is[name] = right
   }
   return { before: was, after: is, secrets }
+}
+
+function namesIn(before: Document, after: Document): Iterable<string> {
+  const names = Object.keys(after)
+  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) names.push(name)
+  return names
 }
 
 const secretive = new WeakMap<ReadonlyMap<string, Attribute>, boolean>()
