@@ -3,8 +3,9 @@
  *
  * What was read of owners is remembered, within bounds: a page of users asks for the same groups a
  * hundred times. Other processes write as well, so nothing that is remembered is believed before
- * the file has confirmed it: the owners of a member as long as no owner has changed at all; a header
- * as long as the record is of its version; who is nested in whom as long as no nesting has changed.
+ * the file has confirmed it: the owners of a member as long as no owner has changed at all; a
+ * header as long as the record is of its version; who is nested in whom as long as no nesting has
+ * changed.
  */
 
 import type { Link } from '../scim/registry.ts'
