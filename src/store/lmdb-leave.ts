@@ -21,9 +21,20 @@ const OWNERS_PER_COMMIT = 100
 /** Keys that are read in one go. */
 const BATCH_COUNT = 1000
 
+/** Whether a change deletes what may have more owners than its transaction should hold. */
+export function hasManyOwners(file: TenantFile, { operation, id }: Change): boolean {
+  const place = operation === 'delete' ? placeOf(file, id) : undefined
+  if (!place) return false
+  let count = 0
+  for (const { reverse } of file.links.values()) {
+    const range = { ...rangeOf(place), limit: LINKS_PER_COMMIT_MAX + 1 }
+    for (const _key of reverse.getKeys(range)) count++
+  }
+  return count > LINKS_PER_COMMIT_MAX
+}
+
 /**
- * The changes to commit before a deletion, so that it has LINKS_PER_COMMIT_MAX owners left at most;
- * mostly none.
+ * The changes to commit before such a deletion, so that it has LINKS_PER_COMMIT_MAX owners left.
  *
  * @throws ScimError what the deletion refuses, before anything is changed
  */
@@ -33,9 +44,8 @@ export async function* leavesBefore(
   client: Client | undefined,
 ): AsyncGenerator<readonly Change[]> {
   const place = placeOf(file, deletion.id)
-  if (deletion.operation !== 'delete' || !place || !mayHaveMany(file, place)) return
-  const current = recordAt(place)
-  if (!current || place.file.type !== deletion.type) return
+  const current = place && recordAt(place)
+  if (!place || !current || place.file.type !== deletion.type) return
   deletion.decide(currentOf(current))
   const owners = await ownersOf(file, place, slicer(client))
   const leaving = [...owners].slice(LINKS_PER_COMMIT_MAX)
@@ -46,16 +56,6 @@ export async function* leavesBefore(
 }
 
 const rangeOf = ({ file, handle }: Place) => ownersRange({ type: file.number, handle })
-
-function mayHaveMany({ links }: TenantFile, place: Place): boolean {
-  let count = 0
-  for (const { reverse } of links.values()) {
-    const range = { ...rangeOf(place), offset: LINKS_PER_COMMIT_MAX, limit: 1 }
-    for (const _key of reverse.getKeys(range)) return true
-    count += reverse.getKeysCount(rangeOf(place))
-  }
-  return count > LINKS_PER_COMMIT_MAX
-}
 
 interface Holder {
   readonly file: TypeFile

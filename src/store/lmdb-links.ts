@@ -67,7 +67,7 @@ export async function* linked(
 }
 
 /** A member as one number: eight bytes, as there may be a hundred thousand and many readers. */
-const packed = ({ type, handle }: Member): number => type * 2 ** 32 + handle
+export const packed = ({ type, handle }: Member): number => type * 2 ** 32 + handle
 
 const unpacked = (number: number): Member => ({
   type: Math.floor(number / 2 ** 32),

@@ -1,15 +1,17 @@
 /**
  * Turns a member into its owners, direct and indirect ones, and an owner into those below it.
  *
- * What was read of owners is remembered, within bounds. Nothing that is remembered is believed
- * before the file has confirmed it, as other processes write to it too: a header when the record
- * is still of its version, and who is nested in whom when no nesting has moved since.
+ * What was read of owners is remembered, within bounds: a page of users asks for the same groups a
+ * hundred times. Other processes write as well, so nothing that is remembered is believed before
+ * the file has confirmed it: the owners of a member as long as no owner has changed at all; a
+ * header as long as the record is of its version; who is nested in whom as long as no nesting has
+ * changed.
  */
 
 import type { Link } from '../scim/registry.ts'
 import type { ByHandle, Bytes } from './lmdb-file.ts'
 import { after, reverseKey } from './lmdb-keys.ts'
-import { type Member, membersOf } from './lmdb-links.ts'
+import { type Member, membersOf, packed } from './lmdb-links.ts'
 import { decodeHeader, generationOf, versionOf } from './lmdb-record.ts'
 import {
   type LinkFile,
@@ -25,30 +27,67 @@ import type { Header, Owner } from './store.ts'
 const OWNERS_COUNT_MAX = 10_000
 /** Owners that are read in one go. */
 const BATCH_COUNT = 1000
-/** Headers of owners that are remembered; then all are forgotten. */
-const HEADERS_KEPT_MAX = 10_000
-/** Nestings that are remembered; then all are forgotten. */
-const NESTINGS_KEPT_MAX = 100_000
+/** What is remembered of the owners by one link attribute; what would be more, replaces it. */
+const HEADERS_KEPT_MAX = 2000
+const OWNERS_KEPT_MAX = 20_000
+const NESTINGS_KEPT_MAX = 20_000
 
-/** What is remembered of the owners by one link attribute. */
 interface Memory {
   readonly headers: Map<number, Header>
-  /** By an owner, the owners that it is nested in. */
-  readonly above: Map<number, readonly number[]>
-  /** How many nestings there are in `above`, one more for each owner in it. */
-  count: number
-  /** When `above` and `isNested` were true; undefined before anything was read. */
-  mark: number | undefined
+  /** By a member, its owners. */
+  readonly owners: Shelf<readonly Owner[]>
+  /** By an owner, those that it is nested in directly. */
+  readonly above: Shelf<readonly number[]>
   /** Whether any owner is itself a member: most directories have no nested groups at all. */
   isNested: boolean
+  /** As of when `owners`, `above` and `isNested` are true. */
+  marks: Marks
 }
+
+/** Lists by number, which have so many elements together that all are let go of. */
+class Shelf<T extends readonly unknown[]> {
+  readonly #lists = new Map<number, T>()
+  readonly #countMax: number
+  #count = 0
+
+  constructor(countMax: number) {
+    this.#countMax = countMax
+  }
+
+  get = (number: number): T | undefined => this.#lists.get(number)
+
+  put(number: number, list: T): void {
+    if (this.#count + list.length >= this.#countMax) this.clear()
+    this.#lists.set(number, list)
+    this.#count += list.length + 1
+  }
+
+  clear(): void {
+    this.#lists.clear()
+    this.#count = 0
+  }
+}
+
+/** How often owners have changed in a file, and how often in a way that concerns nesting. */
+interface Marks {
+  readonly changes: number
+  readonly nestings: number
+}
+
+const UNSEEN: Marks = { changes: -1, nestings: -1 }
 
 const memories = new WeakMap<LinkFile, Memory>()
 
 function memoryOf(links: LinkFile): Memory {
   const known = memories.get(links)
   if (known) return known
-  const fresh = { headers: new Map(), above: new Map(), count: 0, mark: undefined, isNested: false }
+  const fresh: Memory = {
+    headers: new Map(),
+    owners: new Shelf(OWNERS_KEPT_MAX),
+    above: new Shelf(NESTINGS_KEPT_MAX),
+    isNested: false,
+    marks: UNSEEN,
+  }
   memories.set(links, fresh)
   return fresh
 }
@@ -57,13 +96,22 @@ function memoryOf(links: LinkFile): Memory {
  * Direct owners, then those that own them, each once; cycles end. RFC 7643 section 4.1.2 (groups).
  * Not for use within a write transaction, which may yet come to nothing.
  */
-export async function ownersOf(file: TenantFile, link: Link, member: Member): Promise<Owner[]> {
+export async function ownersOf(
+  file: TenantFile,
+  link: Link,
+  member: Member,
+): Promise<readonly Owner[]> {
   const links = linkFileOf(file, link)
   const owners = file.types.get(link.owner)
   if (!owners) return []
   const memory = memoryOf(links)
+  confirm(file, owners, links, memory)
+  const known = memory.owners.get(packed(member))
+  if (known) return known
+
   const found: Owner[] = []
   const { start, end } = ownersRange(member)
+  let isOfOneMoment = true
   for (let from = start; ; ) {
     const keys = [...links.reverse.getKeys({ start: from, end, limit: BATCH_COUNT })]
     for (const key of keys) {
@@ -75,9 +123,15 @@ export async function ownersOf(file: TenantFile, link: Link, member: Member): Pr
     const last = keys.at(-1)
     if (!last || keys.length < BATCH_COUNT) break
     from = after(last)
+    isOfOneMoment = false
     await nextTurn()
   }
-  if (found.length === 0 || !confirmNesting(file, owners, links, memory)) return found
+  if (memory.isNested) addIndirect(memory, owners, links, found)
+  if (isOfOneMoment) memory.owners.put(packed(member), found)
+  return found
+}
+
+function addIndirect(memory: Memory, owners: TypeFile, links: LinkFile, found: Owner[]): void {
   const seen = new Set(found.map(({ header }) => header.handle))
   for (let at = 0; at < found.length; at++) {
     const { handle } = (found[at] as Owner).header
@@ -88,7 +142,6 @@ export async function ownersOf(file: TenantFile, link: Link, member: Member): Pr
       found.push({ header: headerOf(memory, owners, above, fields), direct: false })
     }
   }
-  return found
 }
 
 /** The range of the keys that lead from a member to its owners. */
@@ -132,26 +185,23 @@ function headerOf({ headers }: Memory, { type }: TypeFile, handle: number, field
   return header
 }
 
-/** Forgets nestings that have moved; says whether there are any. */
-function confirmNesting(
+/** Forgets what is not true any more. */
+function confirm(
   { meta }: TenantFile,
   owners: TypeFile,
   { reverse }: LinkFile,
   memory: Memory,
-): boolean {
-  const mark = markIn(meta)
-  if (memory.mark === mark) return memory.isNested
-  forgetNesting(memory)
-  const start = reverseKey(owners.number, 0, 0, 0)
-  const end = reverseKey(owners.number + 1, 0, 0, 0)
-  memory.isNested = !reverse.getKeys({ start, end, limit: 1 })[Symbol.iterator]().next().done
-  memory.mark = mark
-  return memory.isNested
-}
-
-function forgetNesting(memory: Memory): void {
-  memory.above.clear()
-  memory.count = 0
+): void {
+  const marks = marksIn(meta)
+  if (marks.changes === memory.marks.changes) return
+  memory.owners.clear()
+  if (marks.nestings !== memory.marks.nestings) {
+    memory.above.clear()
+    const start = reverseKey(owners.number, 0, 0, 0)
+    const end = reverseKey(owners.number + 1, 0, 0, 0)
+    memory.isNested = [...reverse.getKeys({ start, end, limit: 1 })].length > 0
+  }
+  memory.marks = marks
 }
 
 function ownersAbove(
@@ -164,22 +214,29 @@ function ownersAbove(
   if (known) return known
   const range = { ...ownersRange({ type: owners.number, handle }), limit: OWNERS_COUNT_MAX }
   const above = [...links.reverse.getKeys(range)].flatMap((key) => ownerIn(owners, key) ?? [])
-  if (memory.count + above.length >= NESTINGS_KEPT_MAX) forgetNesting(memory)
-  memory.above.set(handle, above)
-  memory.count += above.length + 1
+  memory.above.put(handle, above)
   return above
 }
 
-/** Under this name the file counts how often owners came to be nested otherwise. */
-const NESTING = Buffer.from('nesting')
+/** Under this name a file keeps its marks: two numbers. */
+const OWNERS = Buffer.from('owners')
 
-const markIn = (meta: Bytes): number => meta.getBinary(NESTING)?.readDoubleBE(0) ?? 0
+function marksIn(meta: Bytes): Marks {
+  const bytes = meta.getBinary(OWNERS)
+  if (!bytes) return { changes: 0, nestings: 0 }
+  return { changes: bytes.readDoubleBE(0), nestings: bytes.readDoubleBE(8) }
+}
 
-/** Notes that owners are nested otherwise than before, in the transaction that makes it so. */
-export function noteNesting({ meta }: TenantFile): void {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeDoubleBE(markIn(meta) + 1)
-  meta.put(NESTING, bytes)
+/**
+ * Notes that an owner has changed, or has lost or gained a member, in the transaction that does it;
+ * and whether other owners may be nested otherwise by it.
+ */
+export function noteOwners({ meta }: TenantFile, isNesting: boolean): void {
+  const { changes, nestings } = marksIn(meta)
+  const bytes = Buffer.allocUnsafe(16)
+  bytes.writeDoubleBE(changes + 1, 0)
+  bytes.writeDoubleBE(nestings + Number(isNesting), 8)
+  meta.put(OWNERS, bytes)
 }
 
 /** The owner itself and every owner below it, for finding whoever belongs to it indirectly. */

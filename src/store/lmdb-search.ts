@@ -202,6 +202,7 @@ async function pageOf(
     }
     passed += batch.length
     if (page.isFull()) break
+    await pause()
   }
   return page.found(total)
 }

@@ -8,7 +8,7 @@ import type { Registry } from '../scim/registry.ts'
 import type { Rules } from '../scim/tolerance.ts'
 import { readChunk, readJournal } from './lmdb-journal.ts'
 import { commitLarge } from './lmdb-large.ts'
-import { leavesBefore } from './lmdb-leave.ts'
+import { hasManyOwners, leavesBefore } from './lmdb-leave.ts'
 import { TooManyLinks } from './lmdb-link-diff.ts'
 import { headerOf, isLinked, linked, sweepAll } from './lmdb-links.ts'
 import { ownersOf } from './lmdb-owners.ts'
@@ -138,7 +138,7 @@ function storeOver(file: TenantFile): LmdbStore {
     }
     const only = changes.length === 1 ? changes[0] : undefined
     if (only && only.mentions.length > LINKS_PER_COMMIT_MAX) return hold(only, origin, client)
-    if (only?.operation === 'delete') await leaveOwners(only, origin, client)
+    if (only && hasManyOwners(file, only)) await leaveOwners(only, origin, client)
     try {
       const committed = await file.transact(() => applyChanges(file, changes, origin))
       if (changes.some(({ operation }) => operation === 'delete')) sweep()

@@ -25,7 +25,7 @@ import {
 import { forwardKey, idKey, reverseKey } from './lmdb-keys.ts'
 import { diffLinks, type LinkDiff, TooManyLinks } from './lmdb-link-diff.ts'
 import { sweepKey } from './lmdb-links.ts'
-import { noteNesting } from './lmdb-owners.ts'
+import { noteOwners } from './lmdb-owners.ts'
 import {
   decodeHeader,
   encodeRecord,
@@ -236,7 +236,9 @@ function write(file: TenantFile, staged: Staged, counters: Counters, origin: Ori
   if (prepared && generation) switchTo(file, staged, prepared)
   const nests = ({ link, added, removed }: LinkDiff) =>
     [...added, ...removed].some((member) => file.types.get(link.owner)?.number === member.type)
-  if (generation || staged.links.some(nests)) noteNesting(file)
+  if (type.type.links.length > 0) {
+    noteOwners(file, generation !== undefined || staged.links.some(nests))
+  }
   append(
     file,
     counters,
@@ -326,7 +328,6 @@ function remove(file: TenantFile, staged: Staged, counters: Counters, origin: Or
   const removed = entriesOf(type.type, staged.before, lastModified)
   writeEntries(type, handle, { added: [], removed })
   for (const departed of file.departures) departed.push({ file: type, handle })
-  if (type.type.links.length > 0) noteNesting(file)
 
   /** By handle: who holds it by two links gets one new version. */
   const left = new Map<number, JournalEntry['left'][number]>()
@@ -355,6 +356,8 @@ function remove(file: TenantFile, staged: Staged, counters: Counters, origin: Or
       if (header) left.set(owner, { type: link.owner, id: header.id, version: header.version })
     }
   }
+  const isOwner = type.type.links.length > 0
+  if (isOwner || left.size > 0) noteOwners(file, isOwner)
   append(
     file,
     counters,

@@ -37,6 +37,8 @@ test('groups of a user are those of the file, whichever process has changed them
 
     const seenAfter = async (change: Change) => {
       await other.commit([change], originAt(2))
+      // What a process reads in one turn of its event loop is of one moment, the one before maybe.
+      await Bun.sleep(1)
       const seen = await groupsOf(store, 'u')
       expect(await groupsOf(other, 'u')).toEqual(seen)
       return seen
@@ -63,7 +65,11 @@ test('groups of a user are those of the file, whichever process has changed them
       '(Unit)',
     ])
     expect(await seenAfter(deletion(GROUP, 'unit'))).toEqual(['team'])
-    expect(await seenAfter(group('top', ['team']))).toEqual(['team', '(top)'])
+    expect(await seenAfter(modification(GROUP, 'team', { displayName: 'T' }))).toEqual(['T'])
+    expect(await seenAfter(group('top', ['team']))).toEqual(['T', '(top)'])
+    expect(await seenAfter(group('pair', ['u', 'v1']))).toEqual(['T', 'pair', '(top)'])
+    expect(await seenAfter(deletion(USER, 'v1'))).toEqual(['T', 'pair', '(top)'])
+    expect(await seenAfter(editMembers('pair', edit('replace', ['v2'])))).toEqual(['T', '(top)'])
     expect(await seenAfter(deletion(GROUP, 'team'))).toEqual([])
   } finally {
     await other.close()
