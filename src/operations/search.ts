@@ -1,6 +1,7 @@
 /** Searches of one type or of all: RFC 7644 sections 3.4.2 and 3.4.3, RFC 9865. */
 
 import { documentOf, hasMarks } from '../scim/document.ts'
+import { ScimError } from '../scim/error.ts'
 import {
   type Candidate,
   matchSteps,
@@ -14,7 +15,7 @@ import { parseFilter } from '../scim/filter/parse.ts'
 import { planFilter } from '../scim/filter/plan.ts'
 import { pathsIn, resolveFilter, type TypedFilter } from '../scim/filter/resolve.ts'
 import type { JsonValue } from '../scim/json.ts'
-import { PAGE_BYTES_MAX } from '../scim/limits.ts'
+import { PAGE_BYTES_MAX, SORT_COUNT_MAX } from '../scim/limits.ts'
 import type { AttributePath, ResourceType } from '../scim/registry.ts'
 import type { SearchRequest } from '../scim/search-request.ts'
 import { comparePositions, type Position, readSort, type Sort } from '../scim/sort.ts'
@@ -50,6 +51,8 @@ export async function search(
 /**
  * Finds resources of all types, one type after the other, or all in one order. An attribute that a
  * type lacks has no value there. RFC 7644 section 3.4.2.1.
+ *
+ * @throws ScimError as `search`, and tooMany for a page by index far into a sorted list
  */
 export async function searchAll(
   context: Context,
@@ -115,8 +118,10 @@ async function inOneOrder(
     if (isPassed) continue
     const position = own || mark?.key === undefined ? mark : BEFORE_ALL
     const after = position && { position, total: 0 }
-    const range = { skip: 0, after, count: skip + pager.count, placesOnly: true }
+    const count = Math.min(skip + pager.count, SORT_COUNT_MAX + 1)
+    const range = { skip: 0, after, count, placesOnly: true }
     const found = await context.store.search({ ...query, sort: own, ...range })
+    if (found.positions.length > SORT_COUNT_MAX) throw tooFar(sort)
     total += found.total
     for (const one of found.positions) places.push({ type: query.type, position: one })
   }
@@ -138,6 +143,13 @@ async function inOneOrder(
   const isCut = bytes >= PAGE_BYTES_MAX && page.length < pager.count
   return pager.result(mark?.total ?? total, page, isCut)
 }
+
+/** All that comes before a page has to be put in order, as it may come from any type. */
+const tooFar = ({ path }: Sort): ScimError =>
+  ScimError.of(
+    'tooMany',
+    `sortBy: "${path.text}" is sorted over all types for the first ${SORT_COUNT_MAX} resources alone; go on by cursor`,
+  )
 
 const BEFORE_ALL: Position = { key: undefined, handle: -1 }
 

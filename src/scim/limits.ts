@@ -54,7 +54,10 @@ export const PATCH_VISIT_COMPARISONS = 8
 export const PATCH_KEY_FILTERS_MAX = 100
 /** Selections of links by anything but their value in one PATCH request. */
 export const PATCH_LINK_FILTERS_MAX = 100
-/** Matches that are sorted in memory, where the sort has no index to walk. */
+/**
+ * Matches that are sorted in memory, where the sort has no index to walk; of each type, where it
+ * goes over all of them.
+ */
 export const SORT_COUNT_MAX = 100_000
 /** Operations in one bulk request; told as bulk.maxOperations. */
 export const BULK_OPERATIONS_MAX = 1000

@@ -139,7 +139,7 @@ for (const target of TARGETS) {
       expectError(await scim.get('/ResourceTypes/Nope'), 404, undefined, 'Nope')
     })
 
-    test('[R7644-4-02] [R7644-4-10] [R7644-4-12] [R7643-7-01] [ENTRA-20] all schemas are told in one list', async () => {
+    test('[R7644-4-02] [R7644-4-10] [R7644-4-12] [ENTRA-20] all schemas are told in one list', async () => {
       const { body } = await scim.get('/Schemas')
       expect(body.schemas).toEqual([LIST_RESPONSE])
       const ids = body.Resources.map((schema: Body) => schema.id)
@@ -147,6 +147,20 @@ for (const target of TARGETS) {
       expect(new Set(ids).size).toBe(ids.length)
       const size = ids.length
       expect(body).toMatchObject({ totalResults: size, itemsPerPage: size, startIndex: 1 })
+    })
+
+    test('[R7643-7-01] every schema that a resource names is told', async () => {
+      await scim.user({ [ENTERPRISE]: { department: 'D' } })
+      await scim.group()
+      const found = (await scim.get('?count=1000')).body.Resources
+      const documents = [...found, ...(await schemas())]
+      for (const place of ['/ResourceTypes', '/ServiceProviderConfig']) {
+        const { body } = await scim.get(place)
+        documents.push(...(body.Resources ?? [body]))
+      }
+      const named = new Set<string>(documents.flatMap((one: Body) => one.schemas))
+      expect(named.size).toBe(6)
+      for (const urn of named) expect((await scim.get(`/Schemas/${urn}`)).body.id).toBe(urn)
     })
 
     test('[R7644-4-03] [R7644-3.1-03] one schema is told by its URN, encoded or not, in any case', async () => {

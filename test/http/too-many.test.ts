@@ -13,7 +13,7 @@ import { TARGETS } from '../harness.ts'
 import { expectError, namesOf, sharedServer, USER } from './given.ts'
 
 /** A hundred thousand users are written once, and looked at by each request. */
-setDefaultTimeout(60_000)
+setDefaultTimeout(120_000)
 
 const CHANGES_PER_COMMIT = 10_000
 
@@ -28,12 +28,17 @@ describe('more matches than a sort takes', () => {
   for (const target of TARGETS) {
     describe(`from ${target}`, () => {
       const scim = sharedServer(() => ({ target, data, keep: true }))
+      const farInto = (startIndex: number) =>
+        scim.get(`?sortBy=userName&count=2&attributes=userName&startIndex=${startIndex}`)
       const sorted = (filter = '') => scim.get(`/Users?sortBy=title&count=2${filter}`)
 
       test('[R7644-3.12-06] [R7644-3.4.2.1-03] as many as the limit are sorted, one more is refused', async () => {
         const before = await sorted()
         expect(before.body.totalResults).toBe(SORT_COUNT_MAX)
         expect(namesOf(before.body.Resources)).toEqual(lastNames(2))
+
+        expect((await farInto(SORT_COUNT_MAX)).body.itemsPerPage).toBe(1)
+        expect((await farInto(1e12)).body).toMatchObject({ totalResults: SORT_COUNT_MAX })
 
         const { id } = await scim.user({ userName: 'one-more', title: 'a' })
         const limit = String(SORT_COUNT_MAX)
@@ -44,6 +49,11 @@ describe('more matches than a sort takes', () => {
           sortBy: 'title',
         })
         expectError(everywhere, 400, 'tooMany', limit)
+
+        // Nor is more put in order before a page by index over all types, with an index or without.
+        expect((await farInto(SORT_COUNT_MAX - 1)).body.itemsPerPage).toBe(2)
+        expectError(await farInto(SORT_COUNT_MAX), 400, 'tooMany', limit, 'userName')
+        expectError(await farInto(1e12), 400, 'tooMany', limit)
 
         // What needs no order in memory goes on: no sort, an index, or fewer matches.
         expect((await scim.total('/Users')) - 1).toBe(SORT_COUNT_MAX)
