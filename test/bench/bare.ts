@@ -125,7 +125,8 @@ const app = new Elysia()
     await Promise.all(Array.from({ length: Number(query['writers']) }, writer))
     return { count: begun, seconds: (performance.now() - started) / 1000 }
   })
-  .listen({ port: 0, hostname: '127.0.0.1' })
+  // A long row of writes answers late.
+  .listen({ port: 0, hostname: '127.0.0.1', idleTimeout: 0 })
 
 process.stdout.write(`bare listening on ${app.server?.port}\n`)
 
