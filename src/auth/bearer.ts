@@ -108,8 +108,9 @@ export function bearerCheck(control: ControlStore, staticToken: string | undefin
     const prefix = TOKEN.exec(token)?.[1]
     const credential = prefix === undefined ? undefined : control.credential(prefix)
     if (!credential) return undefined
-    const bearer = bearers.get(credential) ?? bearerOf(credential)
-    bearers.set(credential, bearer)
+    const known = bearers.get(credential)
+    const bearer = known ?? bearerOf(credential)
+    if (!known) bearers.set(credential, bearer)
     if (!timingSafeEqual(given, bearer.hash)) return undefined
     if (credential.expires !== undefined && credential.expires <= now) return 'expired'
     control.used(credential.prefix, now)

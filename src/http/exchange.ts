@@ -121,7 +121,7 @@ async function exchange(
   }
   note(wire, raw, noted, reply)
   wire.metrics.answered(request.method, reply.status, (performance.now() - noted.begun) / 1000)
-  releaseBody(request)
+  if (request.method !== 'GET') releaseBody(request)
   return reply
 }
 
@@ -134,7 +134,7 @@ export function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void 
   const { tenant, actor } = noted
   if (tenant === undefined || (!actor && reply.status === 429)) return
   if (!actor && tenant !== DEFAULT_TENANT && !wire.isTenant(tenant)) return
-  noted.bodyBytes = bodyBytesOf(raw.request)
+  if (raw.request.method !== 'GET') noted.bodyBytes = bodyBytesOf(raw.request)
   const { sensitive } = wire.viewOf(tenant).rules
   const hidden = { isSecret: wire.isSecret, sensitive }
   const address = () => notedAddress(wire, raw, noted)

@@ -9,7 +9,7 @@ import { isoOf } from '../scim/instant.ts'
 import { isPlain, type Projection, project, type Shown } from '../scim/projection.ts'
 import type { Link, ResourceType } from '../scim/registry.ts'
 import type { Attribute } from '../scim/schema.ts'
-import { inSchemaOrder, type JsonObject } from '../scim/value.ts'
+import type { JsonObject } from '../scim/value.ts'
 import type { Header, Owner, Stored } from '../store/store.ts'
 import { type Context, locationOf } from './context.ts'
 
@@ -117,12 +117,19 @@ function ownersText(
   attribute: Attribute,
   shown: Shown,
 ): string {
+  const known = shown === true ? ownersTexts.get(owners) : undefined
+  if (known !== undefined) return known
   const elementText = elementWriter(attribute, shown)
   const texts = owners.map(({ header, direct }) =>
     elementText(linkElement(context, header, direct ? 'direct' : 'indirect')),
   )
-  return `,${JSON.stringify(attribute.name)}:[${texts.join(',')}]`
+  const text = `,${JSON.stringify(attribute.name)}:[${texts.join(',')}]`
+  if (shown === true) ownersTexts.set(owners, text)
+  return text
 }
+
+/** By the list that the store gives, which is the very same one as long as nothing in it changes. */
+const ownersTexts = new WeakMap<readonly Owner[], string>()
 
 /** What is derived about a linked resource: all that an element of a link attribute may hold. */
 export const linkElement = (context: Context, header: Header, kind: string): JsonObject => ({
@@ -141,7 +148,16 @@ function elementWriter(attribute: Attribute, shown: Shown): (element: JsonObject
           ? sub.returned === 'default'
           : shown !== false && shown.has(sub.name.toLowerCase()))),
   )
-  return (element) => JSON.stringify(inSchemaOrder(subs, new Map(Object.entries(element))))
+  const names = subs.map(({ name }) => [name, JSON.stringify(name)] as const)
+  return (element) => {
+    let text = ''
+    for (const [name, written] of names) {
+      const value = element[name]
+      if (value === undefined) continue
+      text += `${text === '' ? '' : ','}${written}:${JSON.stringify(value)}`
+    }
+    return `{${text}}`
+  }
 }
 
 /** The whole of meta. RFC 7643 section 3.1. */
@@ -157,8 +173,12 @@ function metaText(context: Context, stored: Stored, projection: Projection): str
   const attribute = stored.type.attributes.get('meta')
   const shown = attribute ? projection.shown(attribute, undefined) : false
   if (shown === false) return ''
+  if (shown === true) {
+    const { type, created, lastModified, version } = stored
+    const location = JSON.stringify(locationOf(context, type, stored.id))
+    return `,"meta":{"resourceType":"${type.name}","created":"${isoOf(created)}","lastModified":"${isoOf(lastModified)}","location":${location},"version":"W/\\"${version}\\""}`
+  }
   const meta = metaOf(context, stored)
-  if (shown === true) return `,"meta":${JSON.stringify(meta)}`
   const part = Object.entries(meta).filter(([name]) => shown.has(name.toLowerCase()))
   return part.length === 0 ? '' : `,"meta":${JSON.stringify(Object.fromEntries(part))}`
 }

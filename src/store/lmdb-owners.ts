@@ -21,7 +21,7 @@ import {
   type TypeFile,
 } from './lmdb-tenant.ts'
 import { nextTurn, type Pause } from './slices.ts'
-import type { Header, Owner } from './store.ts'
+import type { Header, Owner, Soon } from './store.ts'
 
 /** Owners that the search for indirect ones goes through. */
 const OWNERS_COUNT_MAX = 10_000
@@ -96,19 +96,21 @@ function memoryOf(links: LinkFile): Memory {
  * Direct owners, then those that own them, each once; cycles end. RFC 7643 section 4.1.2 (groups).
  * Not for use within a write transaction, which may yet come to nothing.
  */
-export async function ownersOf(
-  file: TenantFile,
-  link: Link,
-  member: Member,
-): Promise<readonly Owner[]> {
+export function ownersOf(file: TenantFile, link: Link, member: Member): Soon<readonly Owner[]> {
   const links = linkFileOf(file, link)
   const owners = file.types.get(link.owner)
   if (!owners) return []
   const memory = memoryOf(links)
   confirm(file, owners, links, memory)
-  const known = memory.owners.get(packed(member))
-  if (known) return known
+  return memory.owners.get(packed(member)) ?? readOwners(links, owners, memory, member)
+}
 
+async function readOwners(
+  links: LinkFile,
+  owners: TypeFile,
+  memory: Memory,
+  member: Member,
+): Promise<readonly Owner[]> {
   const found: Owner[] = []
   const { start, end } = ownersRange(member)
   let isOfOneMoment = true
