@@ -224,7 +224,7 @@ function ownersAbove(
 const OWNERS = Buffer.from('owners')
 
 function marksIn(meta: Bytes): Marks {
-  const bytes = meta.getBinary(OWNERS)
+  const bytes = meta.getBinaryFast(OWNERS)
   if (!bytes) return { changes: 0, nestings: 0 }
   return { changes: bytes.readDoubleBE(0), nestings: bytes.readDoubleBE(8) }
 }
