@@ -222,14 +222,21 @@ function enter(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
   const authorization = raw.request.headers.get('authorization')
   const token = tokenIn(authorization)
   const found = token === undefined ? undefined : wire.check(token, tenant, wire.service.now())
+  const failed = (): void => {
+    const { signIns } = wire.limits
+    if (signIns) requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
+  }
   const admitted = (found: Found): Actor => {
     const actor = typeof found === 'object' ? found : undefined
     if (actor?.tenant === tenant && wire.isServed(tenant)) return actor
-    const { signIns } = wire.limits
-    if (signIns) requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
+    failed()
     throw unauthorized(isBearer(authorization), typeof found === 'string' ? found : undefined)
   }
-  return found instanceof Promise ? found.then(admitted) : admitted(found)
+  if (!(found instanceof Promise)) return admitted(found)
+  return found.then(admitted, (error: unknown) => {
+    failed()
+    throw error
+  })
 }
 
 /**

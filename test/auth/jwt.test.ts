@@ -14,6 +14,7 @@ import {
   JWKS_FRESH_MS,
   JWKS_STALE_MS,
   JWTS_CHECKED_MAX,
+  SIGN_INS_PER_SECOND,
 } from '../../src/scim/limits.ts'
 import { openLmdbControl } from '../../src/store/lmdb-control.ts'
 import { makeCertificate } from '../certificates.ts'
@@ -516,6 +517,22 @@ test('an outage is survived with the keys that are known, for as long as the lim
   idp.fault = undefined
   server.passTime(60_000)
   expect(await asking()).toBe(200)
+})
+
+test('while an issuer is out of reach, nobody fills the log with its tokens', async () => {
+  await using idp = await startIssuer()
+  idp.fault = () => new Response('', { status: 503 })
+  const issuers = [{ issuer: idp.issuer, audience: AUDIENCE, grants: 'read' }]
+  await using server = await startTestServer({
+    config: { tenants: { default: { issuers } } },
+    flags: { rateLimit: '2000' },
+  })
+  const exp = Math.floor(server.now() / 1000) + 600
+  const token = await idp.sign({ aud: AUDIENCE, exp })
+  const statuses: number[] = []
+  for (let n = 0; n <= SIGN_INS_PER_SECOND * 10; n++)
+    statuses.push((await ask(server, token)).status)
+  expect([statuses.at(-2), statuses.at(-1)]).toEqual([503, 429])
 })
 
 let ids = 0

@@ -352,7 +352,38 @@ describe('a server', () => {
   })
 })
 
+const DAY_MS = 24 * 60 * 60 * 1000
+const inDays = (days: number): Date => new Date(Date.now() + days * DAY_MS)
+
 describe.each(TARGETS)('from %s', (target) => {
+  test.each<[string, string, string, { isOwn?: boolean; from?: Date; to?: Date }]>([
+    ['signed by itself', 'fail', 'is signed by itself', { isOwn: true }],
+    ['expired', 'fail', 'has expired', { from: inDays(-9), to: inDays(-1) }],
+    ['not valid yet', 'fail', 'is not valid yet', { from: inDays(1) }],
+    ['near its end', 'warn', 'expires in 2 days', { to: inDays(2.5) }],
+  ])('a certificate that is %s is told', async (_, outcome, says, { isOwn = false, ...dates }) => {
+    using place = temporary()
+    const authority = makeCertificate({ name: 'authority', isAuthority: true })
+    const by = isOwn ? {} : { by: authority }
+    const { cert, key } = makeCertificate({ name: 'server', ...by, ...dates })
+    writeFileSync(join(place.cwd, 'ca.pem'), authority.cert)
+    using server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      tls: { cert, key },
+      fetch: () => new Response(null, { status: 404 }),
+    })
+    const env = { NODE_EXTRA_CA_CERTS: 'ca.pem' }
+    const url = `https://127.0.0.1:${server.port}/scim/v2`
+    const { status, checks } = await examined(target, url, 'entra', { ...place, env })
+    expect(checks.find(({ check }) => check.includes('certificate'))).toMatchObject({
+      outcome,
+      found: expect.stringContaining(says),
+      cure: expect.any(String),
+    })
+    expect(status).toBe(1)
+  })
+
   test('broken off by Ctrl-C, it deletes what it made', async () => {
     await using server = await startTestServer()
     using place = temporary()
