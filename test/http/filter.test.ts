@@ -57,6 +57,9 @@ const FOUND: readonly (readonly [ids: string, filter: string, names: readonly st
   ['R7644-3.4.2.2-06', 'active ne true', ['bob']],
   ['R7644-3.4.2.2-07', 'emails.type ne "work"', ['Ann', 'cy+d', 'dan']],
   ['R7644-3.4.2.2-07', 'not (emails.type eq "work")', ['cy+d', 'dan']],
+  // An element that does not say so is not primary, and what it does not hold differs.
+  ['R7643-2.4-02 R7644-3.4.2.2-07', 'emails.primary eq false', ['Ann', 'bob', 'dan']],
+  ['R7644-3.4.2.2-07', 'emails.primary ne true', ['Ann', 'bob', 'cy+d', 'dan']],
   ['R7644-3.4.2.2-08', 'userName co "N"', ['Ann', 'dan']],
   ['R7644-3.4.2.2-09', 'userName sw "an"', ['Ann']],
   ['R7644-3.4.2.2-09', 'userName sw "Ann"', ['Ann']],
