@@ -49,7 +49,7 @@ interface Plan {
 
 const PLANS: Record<'full' | 'quick', Plan> = {
   full: {
-    pace: { rounds: 7, ms: 300 },
+    pace: { rounds: 5, ms: 300 },
     peer: { users: 100_000, groups: [10, 1000, 100_000], pagedUsers: 2000 },
     sync: { users: 5000, groups: 50 },
     syncRounds: 3,

@@ -27,7 +27,7 @@ const PATIENCE = 20
 /** Nor for the creation of a group. */
 const CREATION_PATIENCE = 120
 /** Nor for a turn that would take longer, as connections wait for each other. */
-const TURN_PATIENCE_MS = 3000
+const TURN_PATIENCE_MS = 2000
 
 /** What both have to do. */
 export interface Size {
