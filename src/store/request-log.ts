@@ -101,8 +101,7 @@ export function openRequestLog(
       writer.waiting.push(line)
       writer.waitingBytes += bytes
       waitingBytes += bytes
-      if (writer.waitingBytes >= limits.batchBytes) void flush(tenant, writer)
-      else writer.timer ??= setTimeout(() => void flush(tenant, writer), limits.batchMs)
+      schedule(tenant, writer)
     },
     async prune() {
       const names = await readdir(directory).catch(() => [])
@@ -111,7 +110,10 @@ export function openRequestLog(
       }
     },
     async close() {
-      for (const [tenant, writer] of writers) await flush(tenant, writer)
+      for (const [tenant, writer] of writers) {
+        while (writer.writing !== undefined || writer.waiting.length > 0)
+          await flush(tenant, writer)
+      }
     },
   }
 
@@ -133,34 +135,40 @@ export function openRequestLog(
     return writer
   }
 
-  /** Resolves when nothing of this tenant waits any more. */
+  /** What waits is written at once when it is a batch, and else when it has waited long enough. */
+  function schedule(tenant: string, writer: Writer): void {
+    if (writer.writing !== undefined) return
+    if (writer.waitingBytes >= limits.batchBytes) void flush(tenant, writer)
+    else writer.timer ??= setTimeout(() => void flush(tenant, writer), limits.batchMs)
+  }
+
+  /** Writes what waits at present; what comes meanwhile waits for a batch of its own. */
   function flush(tenant: string, writer: Writer): Promise<void> {
     clearTimeout(writer.timer)
     writer.timer = undefined
-    writer.writing ??= writeAll(tenant, writer).finally(() => {
+    writer.writing ??= writeBatch(tenant, writer).finally(() => {
       writer.writing = undefined
+      if (writer.waiting.length > 0) schedule(tenant, writer)
     })
     return writer.writing
   }
 
-  async function writeAll(tenant: string, writer: Writer): Promise<void> {
-    while (writer.waiting.length > 0) {
-      const { waiting: lines, waitingBytes: bytes, toldDropped } = writer
-      Object.assign(writer, { waiting: [], waitingBytes: 0, toldDropped: 0 })
-      try {
-        await write(writer, lines.join(''), bytes)
-        if (writer.hasFailed) world.recovered(tenant)
-        writer.hasFailed = false
-      } catch (error) {
-        writer.dropped += lines.length + toldDropped
-        // It may end in a part of a line, and its directory may have been removed.
-        writer.segment = undefined
-        if (!writer.hasFailed)
-          world.failed(tenant, error instanceof Error ? error.message : String(error))
-        writer.hasFailed = true
-      }
-      waitingBytes -= bytes
+  async function writeBatch(tenant: string, writer: Writer): Promise<void> {
+    const { waiting: lines, waitingBytes: bytes, toldDropped } = writer
+    Object.assign(writer, { waiting: [], waitingBytes: 0, toldDropped: 0 })
+    try {
+      await write(writer, lines.join(''), bytes)
+      if (writer.hasFailed) world.recovered(tenant)
+      writer.hasFailed = false
+    } catch (error) {
+      writer.dropped += lines.length + toldDropped
+      // It may end in a part of a line, and its directory may have been removed.
+      writer.segment = undefined
+      if (!writer.hasFailed)
+        world.failed(tenant, error instanceof Error ? error.message : String(error))
+      writer.hasFailed = true
     }
+    waitingBytes -= bytes
   }
 
   async function write(writer: Writer, text: string, bytes: number): Promise<void> {

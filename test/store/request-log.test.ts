@@ -91,6 +91,17 @@ test('a batch of enough bytes does not wait', async () => {
   await given.log.close()
 })
 
+test('what comes while a batch is written waits for a batch of its own', async () => {
+  using given = opened({ batchMs: 1_000_000, batchBytes: 100 })
+  for (const n of [1, 2, 3]) given.log.append('default', ofBytes(n, 50))
+  while ((await given.read()).length < 2) await Bun.sleep(1)
+  await Bun.sleep(20)
+  expect(numbers(await given.read())).toEqual([1, 2])
+  given.log.append('default', ofBytes(4, 50))
+  while ((await given.read()).length < 4) await Bun.sleep(1)
+  await given.log.close()
+})
+
 test('a segment is filled to its limit, and one byte more begins another', async () => {
   using given = opened({ segmentBytesMax: 200, batchBytes: 1 })
   for (const bytes of [100, 100, 199, 2]) {
