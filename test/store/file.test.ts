@@ -591,6 +591,7 @@ test('to close a store waits for what is being written', async () => {
   expect(await again.find('one')).toBeDefined()
   expect(await again.find('two')).toBeDefined()
   expect(await membersOf(again, 'g')).toEqual(ids)
+  await again.swept()
   expect(faultsIn(again.file)).toEqual([])
   await again.close()
 })
