@@ -4,7 +4,7 @@
  *
  *     bun run bench            against the floors and a peer: under ten minutes
  *     bun run bench --quick    the same in less than a minute, with more noise
- *     bun run bench --scale    up to a million users, and a chart: about twenty minutes
+ *     bun run bench --scale    up to a million users, and a chart: ten to thirty minutes
  *                              (with --quick as well: a rehearsal of it in a minute)
  *     bun run bench --readme   writes the figures of the last two into README.md; measures nothing
  *

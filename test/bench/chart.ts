@@ -52,10 +52,11 @@ const STYLE = [
  */
 export function svgOf(panels: readonly Panel[]): string {
   const height = PANEL_HEIGHT * panels.length
+  const label = escaped(panels.map(({ title }) => title).join('; '))
+  const box = `viewBox="0 0 ${WIDTH} ${height}"`
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" ${box} role="img" aria-label="${label}">`,
     `<style>${STYLE}</style>`,
-    `<title>${escaped(panels.map(({ title }) => title).join('; '))}</title>`,
     `<rect class="ground" width="${WIDTH}" height="${height}"/>`,
     ...panels.flatMap((panel, index) => [
       `<g transform="translate(0 ${index * PANEL_HEIGHT})">`,

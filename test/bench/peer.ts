@@ -26,8 +26,8 @@ const COMING_COUNT = 64
 const PATIENCE = 20
 /** Nor for the creation of a group. */
 const CREATION_PATIENCE = 120
-/** Nor for a turn that would take longer, as connections wait for each other. */
-const TURN_PATIENCE_MS = 2000
+/** Nor for a turn that would take so many times longer, as connections wait for each other. */
+const TURN_PATIENCE = 8
 
 /** What both have to do. */
 export interface Size {
@@ -272,7 +272,7 @@ async function compare(
       ...(goal ? { goal } : {}),
     }
     const turn = turnOf(ours.directory, own(connections), pace)
-    const isTooLong = connections > 1 && probe.ms * connections > TURN_PATIENCE_MS
+    const isTooLong = connections > 1 && probe.ms * connections > TURN_PATIENCE * pace.ms
     if (probe.why === undefined && !isTooLong) {
       const their = turnOf(theirs.directory, other(connections), pace)
       figures.push(rateFigure(naming, await takeTurnsOfTwo(turn, their, pace)))

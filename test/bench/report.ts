@@ -1,6 +1,6 @@
 /** Turns what a run has measured into a table on the terminal, JSON in dist, and README.md. */
 
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { type Panel, svgOf } from './chart.ts'
@@ -102,8 +102,7 @@ export function writeReadme(): void {
     return existsSync(path) ? [JSON.parse(readFileSync(path, 'utf8')) as Run] : []
   })
   if (runs.length === 0) throw new Error('nothing measured yet: bun run bench, then --scale')
-  const chart = join(DIST, CHARTS.scale as string)
-  if (existsSync(chart)) copyFileSync(chart, SHOWN_CHART)
+  for (const { panels } of runs) if (panels) writeFileSync(SHOWN_CHART, svgOf(panels))
   const text = readFileSync(README, 'utf8')
   writeFileSync(README, betweenMarks(text, markdownOfRuns(runs)))
   console.log(`README.md shows ${runs.map(({ mode }) => mode).join(' and ')}`)
