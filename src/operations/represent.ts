@@ -128,7 +128,7 @@ function ownersText(
   return text
 }
 
-/** By the list that the store gives, which is the very same one as long as nothing in it changes. */
+/** By the list that the store gives: the very same one as long as nothing in it changes. */
 const ownersTexts = new WeakMap<readonly Owner[], string>()
 
 /** What is derived about a linked resource: all that an element of a link attribute may hold. */
@@ -174,9 +174,11 @@ function metaText(context: Context, stored: Stored, projection: Projection): str
   const shown = attribute ? projection.shown(attribute, undefined) : false
   if (shown === false) return ''
   if (shown === true) {
-    const { type, created, lastModified, version } = stored
+    const { type, created, lastModified } = stored
+    const times = `"created":"${isoOf(created)}","lastModified":"${isoOf(lastModified)}"`
     const location = JSON.stringify(locationOf(context, type, stored.id))
-    return `,"meta":{"resourceType":"${type.name}","created":"${isoOf(created)}","lastModified":"${isoOf(lastModified)}","location":${location},"version":"W/\\"${version}\\""}`
+    const place = `"location":${location},"version":${JSON.stringify(etagOf(stored.version))}`
+    return `,"meta":{"resourceType":"${type.name}",${times},${place}}`
   }
   const meta = metaOf(context, stored)
   const part = Object.entries(meta).filter(([name]) => shown.has(name.toLowerCase()))
