@@ -7,7 +7,7 @@ import { filledText, hasMarks, type Referred, referencesIn } from '../scim/docum
 import { etagOf } from '../scim/etag.ts'
 import { isoOf } from '../scim/instant.ts'
 import { isPlain, type Projection, project, type Shown } from '../scim/projection.ts'
-import type { Link, ResourceType } from '../scim/registry.ts'
+import type { Link } from '../scim/registry.ts'
 import type { Attribute } from '../scim/schema.ts'
 import type { JsonObject } from '../scim/value.ts'
 import type { Header, Owner, Stored } from '../store/store.ts'
@@ -19,8 +19,6 @@ export type Piece = string | AsyncIterable<string>
 /** Batches of links that are read before the answer is begun; of more, the rest is streamed. */
 const BATCHES_INLINE = 2
 
-const plainTypes = new WeakMap<ResourceType, boolean>()
-
 /** The pieces of one resource's JSON text. RFC 7643 section 3, RFC 7644 section 3.9. */
 export async function represent(
   context: Context,
@@ -28,7 +26,7 @@ export async function represent(
   projection: Projection,
 ): Promise<Piece[]> {
   const { type } = stored
-  const isAsStored = projection.isDefault && plain(type) && !hasMarks(stored.text)
+  const isAsStored = projection.isDefault && isPlain(type) && !hasMarks(stored.text)
   const document = isAsStored ? stored.text : await shownDocument(context, stored, projection)
   const pieces: Piece[] = [document]
   for (const link of type.links) {
@@ -53,18 +51,9 @@ async function shownDocument(
 ): Promise<string> {
   const { type } = stored
   const filled = await filledDocument(context, stored)
-  if (projection.isDefault && plain(type)) return filled
+  if (projection.isDefault && isPlain(type)) return filled
   const shown = project(type, JSON.parse(`${filled}}`) as JsonObject, projection)
   return JSON.stringify(shown).slice(0, -1)
-}
-
-function plain(type: ResourceType): boolean {
-  let answer = plainTypes.get(type)
-  if (answer === undefined) {
-    answer = isPlain(type)
-    plainTypes.set(type, answer)
-  }
-  return answer
 }
 
 /**

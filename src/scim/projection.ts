@@ -132,15 +132,21 @@ function namedIn(type: ResourceType, names: readonly string[]): Named {
  * level is kept back, and none is shown only on request.
  */
 export function isPlain(type: ResourceType): boolean {
+  const known = plainTypes.get(type)
+  if (known !== undefined) return known
   const open = (attribute: Attribute): boolean =>
     (attribute.returned === 'default' || attribute.returned === 'always') &&
     attribute.subAttributes.every(open)
-  return (
+  const answer =
     [...type.attributes.values()].every(
       (attribute) => attribute.returned === 'never' || open(attribute),
     ) && type.extensions.every(({ schema }) => schema.attributes.every(open))
-  )
+  plainTypes.set(type, answer)
+  return answer
 }
+
+/** Asked with every answer, and always the same for a type. */
+const plainTypes = new WeakMap<ResourceType, boolean>()
 
 /**
  * The projection of an answer to a write: beside what is shown by default, what is returned on

@@ -105,16 +105,23 @@ export function ownersOf(file: TenantFile, link: Link, member: Member): Soon<rea
   return memory.owners.get(packed(member)) ?? readOwners(links, owners, memory, member)
 }
 
-async function readOwners(
+/** What a file tells of the owners of one member; at once unless there are very many. */
+function readOwners(
   links: LinkFile,
   owners: TypeFile,
   memory: Memory,
   member: Member,
-): Promise<readonly Owner[]> {
+): Soon<readonly Owner[]> {
   const found: Owner[] = []
   const { start, end } = ownersRange(member)
-  let isOfOneMoment = true
-  for (let from = start; ; ) {
+  const next = readBatch(start)
+  if (next) return readOn(next)
+  if (memory.isNested) addIndirect(memory, owners, links, found)
+  memory.owners.put(packed(member), found)
+  return found
+
+  /** Reads some owners; returns where there may be more. */
+  function readBatch(from: Buffer): Buffer | undefined {
     const keys = [...links.reverse.getKeys({ start: from, end, limit: BATCH_COUNT })]
     for (const key of keys) {
       const fields = ownerFields(owners, key)
@@ -123,14 +130,15 @@ async function readOwners(
       found.push({ header, direct: true })
     }
     const last = keys.at(-1)
-    if (!last || keys.length < BATCH_COUNT) break
-    from = after(last)
-    isOfOneMoment = false
-    await nextTurn()
+    return last && keys.length === BATCH_COUNT ? after(last) : undefined
   }
-  if (memory.isNested) addIndirect(memory, owners, links, found)
-  if (isOfOneMoment) memory.owners.put(packed(member), found)
-  return found
+
+  /** What is read in several turns is not of one moment, and therefore not remembered. */
+  async function readOn(from: Buffer): Promise<readonly Owner[]> {
+    for (let next: Buffer | undefined = from; next; next = readBatch(next)) await nextTurn()
+    if (memory.isNested) addIndirect(memory, owners, links, found)
+    return found
+  }
 }
 
 function addIndirect(memory: Memory, owners: TypeFile, links: LinkFile, found: Owner[]): void {
