@@ -134,7 +134,7 @@ export const REQUESTS_SEGMENT_AGE_MAX_MS = 24 * 60 * 60 * 1000
 export const REQUESTS_WAITING_BYTES_MAX = 4 * MIB
 /** How long a record waits for others to be written with it, and with how many of them. */
 export const REQUESTS_BATCH_MS = 200
-export const REQUESTS_BATCH_BYTES = 64 * KIB
+export const REQUESTS_BATCH_BYTES = 256 * KIB
 /** Characters (UTF-16 units) that the log of requests keeps of a body, and of an address. */
 export const REQUESTS_BODY_LENGTH_MAX = 8 * KIB
 /** How long a slice of long work may hold the event loop. */
