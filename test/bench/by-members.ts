@@ -44,7 +44,7 @@ export async function membersCurves(
       },
     ],
     [
-      'ten users of the group (groups.value eq)',
+      'ten users by groups.value eq',
       (group) => filtered('Users', `groups.value eq "${group}"`, 'count=10'),
     ],
     ['read without members', (group) => get(`Groups/${group}?excludedAttributes=members`)],
