@@ -166,6 +166,7 @@ async function startLocked(
       ),
       endpoint: tokenEndpoint({ control, tokens, now, log }),
       addressOf: forwarded(config.proxies),
+      isSocket: config.listen.kind === 'unix',
       uncertified: uncertifiedBy(config, now),
       baseUrl: baseUrlOf,
       lease(name) {

@@ -1,4 +1,7 @@
-/** Turns a request into what it asks: query, headers and body, each read when it is needed. */
+/**
+ * Turns a request into what it asks (query, headers, body) and the context that operations run in,
+ * each part made when it is needed.
+ */
 
 import { type Actor, may, requireAccess } from '../auth/actor.ts'
 import { requireRate } from '../auth/rate.ts'

@@ -10,6 +10,7 @@ import {
   uncertified,
 } from '../auth/actor.ts'
 import { DEFAULT_TENANT, type Found, isBearer, tokenIn } from '../auth/bearer.ts'
+import { JWT } from '../auth/jwt.ts'
 import { requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import { requireActive, userNamed } from '../operations/subject.ts'
@@ -19,7 +20,7 @@ import { Ask, type Asking } from './ask.ts'
 import { bodyBytesOf, releaseBody } from './body.ts'
 import { type Noted, recordOf } from './record.ts'
 import { errorReply } from './reply.ts'
-import { addressOf, type Lease, notedAddress, peerOf, type Raw, type Wire } from './wire.ts'
+import { type Lease, notedAddress, peerOf, type Raw, type Wire } from './wire.ts'
 
 type Handler = (ask: Ask) => Promise<Response>
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -84,18 +85,20 @@ async function exchange(
   const requestId = crypto.randomUUID()
   const verb = verbOf(request.method, handlers)
   const noted: Noted = { requestId, time: wire.service.now(), begun: performance.now(), verb }
+  // Before anything is waited for: of a client that has gone nobody knows the address any more.
+  if (request.method !== 'GET') notedAddress(wire, raw, noted)
   let lease: Lease | undefined
   let reply: Response
   try {
     const tenant = tenantOf(raw)
     noted.tenant = tenant
-    if (wire.uncertified) requireCertificate(wire, raw)
-    const entered =
-      handlers.isPublic && verb === 'read' ? visitor(wire, raw, tenant) : enter(wire, raw, tenant)
+    if (wire.uncertified) requireCertificate(wire, raw, noted)
+    const isVisitor = handlers.isPublic && verb === 'read'
+    const entered = (isVisitor ? visitor : enter)(wire, raw, tenant, noted)
     const entrant = entered instanceof Promise ? await entered : entered
     noted.actor = entrant
     const { requests } = wire.limits
-    if (requests) requireRate(requests, rateKeyOf(wire, entrant, raw), 'requests')
+    if (requests) requireRate(requests, rateKeyOf(wire, entrant, raw, noted), 'requests')
     // What exactly is asked for, the operations say; this is what can be said before the body.
     const { admits = verb } = handlers
     if (!handlers.isPublic && !mayAtAll(entrant, admits)) throw forbidden(entrant, { verb })
@@ -149,7 +152,8 @@ export function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void 
 export function noteStray(wire: Wire, raw: Raw, fault: ScimError): void {
   const time = wire.service.now()
   const token = tokenIn(raw.request.headers.get('authorization'))
-  const actor = token === undefined ? undefined : wire.check(token, DEFAULT_TENANT, time)
+  if (token === undefined || JWT.test(token)) return
+  const actor = wire.check(token, DEFAULT_TENANT, time)
   if (typeof actor !== 'object' || actor instanceof Promise) return
   const { tenant } = actor
   const requestId = crypto.randomUUID()
@@ -176,8 +180,8 @@ function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
 }
 
 /** Credentials have a rate of their own each; visitors share that of their address. */
-const rateKeyOf = (wire: Wire, { id, tenant }: Actor, raw: Raw): string =>
-  id === '' ? `/${addressOf(wire, raw)}` : `${tenant}/${id}`
+const rateKeyOf = (wire: Wire, { id, tenant }: Actor, raw: Raw, noted: Noted): string =>
+  id === '' ? `/${notedAddress(wire, raw, noted)}` : `${tenant}/${id}`
 
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
   if (error instanceof ScimError) {
@@ -206,11 +210,11 @@ function tenantOf({ params, request }: Raw): string {
 }
 
 /** Refuses who has no certificate that is listed; it counts as a failed sign-in. */
-function requireCertificate(wire: Wire, raw: Raw): void {
-  const fault = wire.uncertified?.(peerOf(raw), raw.request.headers)
+function requireCertificate(wire: Wire, raw: Raw, noted: Noted): void {
+  const fault = wire.uncertified?.(peerOf(wire, raw), raw.request.headers)
   if (fault === undefined) return
   const { signIns } = wire.limits
-  if (signIns) requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
+  if (signIns) requireRate(signIns, notedAddress(wire, raw, noted), 'failed sign-ins')
   throw uncertified(fault)
 }
 
@@ -218,13 +222,13 @@ function requireCertificate(wire: Wire, raw: Raw): void {
  * Who asks, for a path that needs a credential of this very tenant. A good credential is taken
  * however many bad ones its address has sent: behind a proxy, all have the same address.
  */
-function enter(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
+function enter(wire: Wire, raw: Raw, tenant: string, noted: Noted): Actor | Promise<Actor> {
   const authorization = raw.request.headers.get('authorization')
   const token = tokenIn(authorization)
   const found = token === undefined ? undefined : wire.check(token, tenant, wire.service.now())
   const failed = (): void => {
     const { signIns } = wire.limits
-    if (signIns) requireRate(signIns, addressOf(wire, raw), 'failed sign-ins')
+    if (signIns) requireRate(signIns, notedAddress(wire, raw, noted), 'failed sign-ins')
   }
   const admitted = (found: Found): Actor => {
     const actor = typeof found === 'object' ? found : undefined
@@ -233,6 +237,7 @@ function enter(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
     throw unauthorized(isBearer(authorization), typeof found === 'string' ? found : undefined)
   }
   if (!(found instanceof Promise)) return admitted(found)
+  notedAddress(wire, raw, noted)
   return found.then(admitted, (error: unknown) => {
     failed()
     throw error
@@ -243,8 +248,8 @@ function enter(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
  * Who asks, for discovery: anybody, but a credential that is given has to be good. Other tenants
  * than the default one want it: each sees its own schemas, which would tell that it is there.
  */
-function visitor(wire: Wire, raw: Raw, tenant: string): Actor | Promise<Actor> {
+function visitor(wire: Wire, raw: Raw, tenant: string, noted: Noted): Actor | Promise<Actor> {
   if (raw.request.headers.has('authorization') || tenant !== DEFAULT_TENANT)
-    return enter(wire, raw, tenant)
+    return enter(wire, raw, tenant, noted)
   return { id: '', name: '', tenant, scopes: new Set(), user: undefined }
 }

@@ -5,7 +5,8 @@ import { BlockList, isIP } from 'node:net'
 /**
  * The address of the client behind a connection.
  *
- * @param peer the address at the other end of the connection; empty for a Unix socket
+ * @param peer the address at the other end of the connection; empty for a Unix socket, and none of
+ *   any kind once the client has gone
  */
 export type AddressOf = (peer: string, headers: Headers) => string
 
@@ -42,10 +43,11 @@ export function proxyCheck(proxies: readonly string[]): (address: string) => boo
     const name = family === 4 ? 'ipv4' : 'ipv6'
     known.addSubnet(address, Number(bits ?? (family === 4 ? 32 : 128)), name)
   }
-  return (address) =>
-    address === ''
-      ? proxies.includes('unix')
-      : known.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')
+  return (address) => {
+    const family = isIP(address)
+    if (family === 0) return address === '' && proxies.includes('unix')
+    return known.check(address, family === 4 ? 'ipv4' : 'ipv6')
+  }
 }
 
 /** The addresses that proxies noted, the nearest one last. */

@@ -9,7 +9,7 @@ import { ScimError } from '../scim/error.ts'
 import { FORM_BYTES_MAX } from '../scim/limits.ts'
 import { note } from './exchange.ts'
 import type { Noted } from './record.ts'
-import { addressOf, peerOf, type Raw, type Wire } from './wire.ts'
+import { notedAddress, peerOf, type Raw, type Wire } from './wire.ts'
 
 const WELL_KNOWN = '/.well-known/oauth-authorization-server'
 
@@ -73,6 +73,7 @@ async function token(raw: Raw, wire: Wire, tenant: string): Promise<Response> {
   const requestId = crypto.randomUUID()
   const time = wire.service.now()
   const noted: Noted = { requestId, time, begun: performance.now(), verb: 'write', tenant }
+  notedAddress(wire, raw, noted)
   let answered: Response
   try {
     answered = json(200, await granted(raw, wire, tenant, noted))
@@ -93,9 +94,9 @@ async function granted(
   const authorization = request.headers.get('authorization')
   const { requests, signIns } = wire.limits
   try {
-    const form = new URLSearchParams(await readForm(request))
-    const fault = wire.uncertified?.(peerOf({ request, server }), request.headers)
+    const fault = wire.uncertified?.(peerOf(wire, { request, server }), request.headers)
     if (fault !== undefined) throw wrongClient(fault)
+    const form = new URLSearchParams(await readForm(request))
     noted.client = clientIdIn(authorization, form)
     const { client, answer } = await wire.endpoint.grant({ tenant, authorization, form })
     // As for SCIM, a tenant that is suspended answers as if it were not there.
@@ -107,7 +108,7 @@ async function granted(
   } catch (error) {
     // Whatever is wrong: nobody fills the log of a tenant with requests that prove nothing.
     if (signIns && !noted.actor)
-      requireRate(signIns, addressOf(wire, { request, server }), 'failed sign-ins')
+      requireRate(signIns, notedAddress(wire, { request, server }, noted), 'failed sign-ins')
     throw error
   }
 }

@@ -100,40 +100,34 @@ export function recordOf(
   if (needed && needed.size > 0) record.tolerances = [...needed]
   // Most requests read one resource, and there is no more to say of them.
   if (verb === 'read' && status < 400 && !asked.includes('?')) return record
-  return verb === 'read' && status < 400
-    ? { ...record, path: pathOf(asked, hidden) }
-    : { ...record, address: address(), ...detailsOf(asked, noted, reply, hidden) }
+  const { isSecret } = hidden
+  const isSensitive = sensitiveNames(hidden.sensitive)
+  const isHidden: Names = (text) => isSecret(text) || isSensitive(text)
+  const path = redactedAddress(asked, isSecret, isHidden)
+  record.path = path.slice(0, REQUESTS_BODY_LENGTH_MAX)
+  if (verb === 'read' && status < 400) return record
+  const details = detailsOf(noted, reply, path !== asked, isSecret, isHidden)
+  return { ...record, address: address(), ...details }
 }
 
 type Writable<T> = { -readonly [name in keyof T]: T[name] }
 
-/** The address that was asked for, without what is kept out of records. */
-const pathOf = (asked: string, { isSecret, sensitive }: Hidden): string => {
-  const isSensitive = sensitiveNames(sensitive)
-  const path = redactedAddress(asked, isSecret, (text) => isSecret(text) || isSensitive(text))
-  return path.slice(0, REQUESTS_BODY_LENGTH_MAX)
-}
-
 /** What is kept of a write, and of whatever failed. */
 function detailsOf(
-  asked: string,
   noted: Noted,
   reply: Response,
-  hidden: Hidden,
+  isPathRedacted: boolean,
+  isSecret: Names,
+  isHidden: Names,
 ): Partial<RequestRecord> {
-  const { isSecret } = hidden
-  const isSensitive = sensitiveNames(hidden.sensitive)
-  const isHidden: Names = (text) => isSecret(text) || isSensitive(text)
-  const path = pathOf(asked, hidden)
   const kept =
     noted.verb !== 'verify' && isJsonObject(noted.body)
       ? redactedBody(noted.body, isSecret, isHidden, REQUESTS_BODY_LENGTH_MAX)
       : undefined
   const location = reply.status === 201 ? reply.headers.get('location') : null
   return {
-    path,
     ...(location === null ? {} : { location }),
-    ...errorOf(noted, reply.status, path !== asked || kept?.isRedacted === true),
+    ...errorOf(noted, reply.status, isPathRedacted || kept?.isRedacted === true),
     ...bodyOf(noted, reply.status, kept),
     ...failedIn(noted.results, isSecret, isHidden),
   }

@@ -30,6 +30,8 @@ export interface Wire {
   readonly check: TokenCheck
   readonly endpoint: TokenEndpoint
   readonly addressOf: AddressOf
+  /** Whether clients come by a Unix socket, and have no address. */
+  readonly isSocket: boolean
   /** Why a connection is not let in, for want of a client's certificate that a proxy passes on. */
   readonly uncertified: ((peer: string, headers: Headers) => string | undefined) | undefined
   /** What is limited; requests and failed sign-ins are not when a setting says so. */
@@ -64,16 +66,16 @@ export interface Raw {
   readonly server: { requestIP(request: Request): { address: string } | null } | null
 }
 
-/** The address of a client; empty for a Unix socket. */
-export const addressOf = (wire: Wire, raw: Pick<Raw, 'request' | 'server'>): string =>
-  wire.addressOf(peerOf(raw), raw.request.headers)
+/** The other end of the connection: empty for a Unix socket, no address once it has gone. */
+export const peerOf = (wire: Wire, { request, server }: Pick<Raw, 'request' | 'server'>): string =>
+  server?.requestIP(request)?.address ?? (wire.isSocket ? '' : 'gone')
 
-/** The other end of the connection; empty for a Unix socket. */
-export const peerOf = ({ request, server }: Pick<Raw, 'request' | 'server'>): string =>
-  server?.requestIP(request)?.address ?? ''
-
-/** The same, found once for each request. */
-export function notedAddress(wire: Wire, raw: Raw, noted: Noted): string {
-  noted.address ??= addressOf(wire, raw)
+/** The address of the client, found once for each request; empty for a Unix socket. */
+export function notedAddress(
+  wire: Wire,
+  raw: Pick<Raw, 'request' | 'server'>,
+  noted: Noted,
+): string {
+  noted.address ??= wire.addressOf(peerOf(wire, raw), raw.request.headers)
   return noted.address
 }

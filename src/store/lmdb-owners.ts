@@ -29,6 +29,8 @@ const OWNERS_COUNT_MAX = 10_000
 const BATCH_COUNT = 1000
 /** What is remembered of the owners by one link attribute; what would be more, replaces it. */
 const HEADERS_KEPT_MAX = 2000
+/** Characters of a name; an owner with a longer one is read anew each time. */
+const NAME_KEPT_LENGTH_MAX = 1024
 const OWNERS_KEPT_MAX = 20_000
 const NESTINGS_KEPT_MAX = 20_000
 
@@ -44,29 +46,40 @@ interface Memory {
   marks: Marks
 }
 
-/** Lists by number, which have so many elements together that all are let go of. */
+/** Lists by number, until together they weigh so much that all are let go of. */
 class Shelf<T extends readonly unknown[]> {
   readonly #lists = new Map<number, T>()
-  readonly #countMax: number
-  #count = 0
+  readonly #weightMax: number
+  #weight = 0
 
-  constructor(countMax: number) {
-    this.#countMax = countMax
+  constructor(weightMax: number) {
+    this.#weightMax = weightMax
   }
 
   get = (number: number): T | undefined => this.#lists.get(number)
 
-  put(number: number, list: T): void {
-    if (this.#count + list.length >= this.#countMax) this.clear()
+  /** @param weight of the elements; one that is too heavy by itself is not kept */
+  put(number: number, list: T, weight = list.length): void {
+    if (weight >= this.#weightMax) return
+    if (this.#weight + weight >= this.#weightMax) this.clear()
     this.#lists.set(number, list)
-    this.#count += list.length + 1
+    this.#weight += weight + 1
   }
 
   clear(): void {
     this.#lists.clear()
-    this.#count = 0
+    this.#weight = 0
   }
 }
+
+/** What a list of owners weighs: one for each, and one for so many characters of their names. */
+const NAME_LENGTH_PER_WEIGHT = 64
+
+const weightOf = (owners: readonly Owner[]): number =>
+  owners.reduce(
+    (sum, { header }) => sum + 1 + Math.floor(header.display.length / NAME_LENGTH_PER_WEIGHT),
+    0,
+  )
 
 /** How often owners have changed in a file, and how often in a way that concerns nesting. */
 interface Marks {
@@ -117,7 +130,7 @@ function readOwners(
   const next = readBatch(start)
   if (next) return readOn(next)
   if (memory.isNested) addIndirect(memory, owners, links, found)
-  memory.owners.put(packed(member), found)
+  memory.owners.put(packed(member), found, weightOf(found))
   return found
 
   /** Reads some owners; returns where there may be more. */
@@ -179,19 +192,15 @@ export const ownerIn = (owners: TypeFile, key: Buffer): number | undefined =>
   ownerFields(owners, key) && key.readUInt32BE(OWNER_AT)
 
 /** The bytes of a record, without a copy of them: good until something else is read. */
-function fieldsAt(records: ByHandle, handle: number): Buffer | undefined {
-  const bytes: Uint8Array | undefined = records.getBinaryFast(handle)
-  // What does not fit into the buffer that lmdb reads into comes as a view of the file.
-  if (!bytes || bytes instanceof Buffer) return bytes
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
+const fieldsAt = (records: ByHandle, handle: number): Buffer | undefined =>
+  records.getBinaryFast(handle)
 
 function headerOf({ headers }: Memory, { type }: TypeFile, handle: number, fields: Buffer): Header {
   const known = headers.get(handle)
   if (known?.version === versionOf(fields)) return known
   if (headers.size >= HEADERS_KEPT_MAX) headers.clear()
   const header = decodeHeader(fields, type, handle)
-  headers.set(handle, header)
+  if (header.display.length <= NAME_KEPT_LENGTH_MAX) headers.set(handle, header)
   return header
 }
 

@@ -1,4 +1,4 @@
-/** Carries changes out: gathers facts, lets them decide, compares, and only then writes. */
+/** Carries changes out: reads what is there, lets them decide on it, compares, and then writes. */
 
 import { displayOf, documentOf, textOf } from '../scim/document.ts'
 import { entriesOf } from '../scim/entries.ts'

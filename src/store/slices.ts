@@ -40,7 +40,7 @@ export function slicer(client?: Client): Pause {
   return () => (performance.now() < end ? undefined : pause())
 
   async function pause(): Promise<void> {
-    // Before the turn: a signal that nobody has asked for hears of nothing.
+    // Asked for before the turn, so that it is there for whatever happens in it.
     const signal = client?.signal
     await nextTurn()
     if (signal?.aborted) throw new Abandoned('the client has gone')

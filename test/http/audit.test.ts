@@ -1,8 +1,9 @@
 /** What is kept of a request, and what is not: RFC 7644 section 7. */
 
 import { describe, expect, test } from 'bun:test'
+import { connect } from 'node:net'
 import { scimd, temporary } from '../cli/given.ts'
-import { send, startTestServer, TARGETS, type Target } from '../harness.ts'
+import { send, startTestServer, TARGETS, type Target, TOKEN } from '../harness.ts'
 import { PATCH_OP, tokenOf, USER } from './given.ts'
 
 for (const target of TARGETS) {
@@ -38,6 +39,28 @@ for (const target of TARGETS) {
       }
       expect(entries[2]).toMatchObject({ before: { title: 'Countess' }, after: { title: 'Lady' } })
       expect(new Set(entries.map(({ requestId }) => requestId)).size).toBe(entries.length)
+    })
+
+    test('who hangs up after sending is in the journal with the address all the same', async () => {
+      await using server = await startTestServer({ target, keep: false })
+      const { hostname, port, pathname } = new URL(server.url)
+      // A password takes long enough to hash for the connection to be gone by then.
+      const body = JSON.stringify({ schemas: [USER], userName: 'gone', password: 'Pw-1-of-many' })
+      const head = [
+        `POST ${pathname}/Users HTTP/1.1`,
+        `Host: ${hostname}`,
+        `Authorization: Bearer ${TOKEN}`,
+        `Content-Length: ${body.length}`,
+      ]
+      const socket = connect(Number(port), hostname)
+      socket.on('error', () => undefined)
+      await new Promise((sent) => socket.write(`${head.join('\r\n')}\r\n\r\n${body}`, sent))
+      await Bun.sleep(15)
+      socket.destroy()
+      const isThere = async () => (await server.request('GET', '/Users')).body.totalResults === 1
+      while (!(await isThere())) await Bun.sleep(10)
+      const entries = await server.journal()
+      expect(entries).toMatchObject([{ operation: 'create', address: '127.0.0.1' }])
     })
 
     test('[R7644-7-03] nothing of a filter, a path or a body gets into the log', async () => {

@@ -272,8 +272,8 @@ export const deletion = (type: ResourceType, id: string): Change => ({
 export const user = (id: string, values: JsonObject = {}): Change =>
   creation(USER, id, { userName: id, ...values })
 
-export const group = (id: string, members: readonly string[] = []): Change =>
-  creation(GROUP, id, { displayName: id }, [{ link: MEMBERS, op: 'add', ids: members }])
+export const group = (id: string, members: readonly string[] = [], displayName = id): Change =>
+  creation(GROUP, id, { displayName }, [{ link: MEMBERS, op: 'add', ids: members }])
 
 export const edit = (op: 'add' | 'remove' | 'replace', ids: readonly string[]): LinkEdit => ({
   link: MEMBERS,

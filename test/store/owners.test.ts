@@ -2,7 +2,7 @@
 
 import { expect, test } from 'bun:test'
 import type { LmdbStore } from '../../src/store/lmdb-store.ts'
-import type { Change } from '../../src/store/store.ts'
+import type { Change, Header } from '../../src/store/store.ts'
 import {
   createUsers,
   deletion,
@@ -87,4 +87,43 @@ test('groups in a circle, and a group whose record is long, are told once each',
   for (let time = 0; time < 2; time++) {
     expect(await groupsOf(store, 'u')).toEqual(['a', `(${long})`, '(c)'])
   }
+})
+
+test('long names of groups do not stay in memory, and are told all the same', async () => {
+  await using opened = await temporaryStore()
+  const { store } = opened
+  await createUsers(store, ['u', 'v', 'w'])
+  const kept = 'k'.repeat(1024)
+  const long = `l${kept}`
+  await store.commit([group('short', ['u'], kept)], originAt(1))
+  await store.commit([group('long', ['v'], long)], originAt(2))
+  const ownersOf = async (id: string) => store.owners(await stored(store, USER, id), MEMBERS)
+  const headerOf = async (id: string) => (await ownersOf(id))[0]?.header
+  const [short, other] = [await headerOf('u'), await headerOf('v')]
+  expect([short?.display, other?.display]).toEqual([kept, long])
+  // A change elsewhere, so that lists are read anew; what is remembered of a group itself stays.
+  await store.commit([group('elsewhere', ['w'])], originAt(3))
+  expect(await headerOf('u')).toBe(short as Header)
+  expect(await headerOf('v')).not.toBe(other as Header)
+  expect((await headerOf('v'))?.display).toBe(long)
+})
+
+test('a list of groups with very long names is remembered up to its limit and no further', async () => {
+  await using opened = await temporaryStore()
+  const { store } = opened
+  await createUsers(store, ['light', 'heavy'])
+  // Of 65,000 characters each weighs 1,016 of 20,000.
+  const name = (index: number) => `${index}`.padEnd(65_000, 'x')
+  const groups = numbered('g', 20)
+  for (const [index, id] of groups.entries()) {
+    const members = index < 19 ? ['light', 'heavy'] : ['heavy']
+    await store.commit([group(id, members, name(index))], originAt(index))
+  }
+  const ownersOf = async (id: string) => store.owners(await stored(store, USER, id), MEMBERS)
+  const light = await ownersOf('light')
+  expect(light).toHaveLength(19)
+  expect(await ownersOf('light')).toBe(light)
+  const heavy = await ownersOf('heavy')
+  expect(heavy).toHaveLength(20)
+  expect(await ownersOf('heavy')).not.toBe(heavy)
 })
