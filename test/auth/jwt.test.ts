@@ -331,6 +331,18 @@ for (const target of TARGETS) {
       }
     })
 
+    test('a token on a path that is none has no keys fetched, and leaves no fault behind', async () => {
+      await using idp = await startIssuer()
+      const trust = { issuer: idp.issuer, audience: AUDIENCE, grants: 'read' }
+      await using server = await started(target, { default: [trust] })
+      const token = await idp.sign({ aud: AUDIENCE, exp: secondsOf(server, target) + 600 })
+      idp.fault = () => new Response('', { status: 500 })
+      const { origin } = new URL(server.url)
+      const headers = { Authorization: `Bearer ${token}` }
+      expect((await fetch(`${origin}/nothing/here`, { headers })).status).toBe(404)
+      expect([idp.fetches(), server.errors()]).toEqual([0, ''])
+    })
+
     test('metadata that is of another issuer, or names keys that anybody could change, is not believed', async () => {
       for (const metadata of [
         { issuer: 'https://other.example' },
