@@ -1,9 +1,11 @@
 /** `scimd tenant`: makes, lists, suspends and deletes tenants, each a directory of its own. */
 
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_TENANT } from '../auth/bearer.ts'
 import { dataDirectory, processEnvironment, TENANT_NAME } from '../config.ts'
 import { removeTenantFile } from '../store/lmdb-tenants.ts'
+import { requestsDirectory } from '../store/request-log.ts'
 import {
   type Command,
   CommandError,
@@ -98,7 +100,7 @@ async function suspend(
 
 export const tenantDelete: Command = {
   name: 'tenant delete',
-  summary: 'Deletes a tenant for good: its tokens, its resources, its journal.',
+  summary: 'Deletes a tenant for good: its tokens, its resources, its journal and log.',
   operands: ['NAME'],
   options: [
     { name: 'confirm', value: 'NAME', meaning: 'the name once more', required: true },
@@ -116,7 +118,9 @@ export const tenantDelete: Command = {
       // First of all nobody gets in any more. If we end in between, it can be said again.
       const tokens = await control.beginTenantRemoval(name)
       if (tokens === undefined) throw noTenant(name)
-      removeTenantFile(join(directory, 'tenants'), name)
+      const tenants = join(directory, 'tenants')
+      removeTenantFile(tenants, name)
+      rmSync(requestsDirectory(tenants, name), { recursive: true, force: true })
       await control.endTenantRemoval(name)
       terminal.err(
         `scimd: deleted tenant ${name} and ${tokens} of its tokens; ` +
