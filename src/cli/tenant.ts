@@ -14,7 +14,7 @@ import {
   type Terminal,
   UsageError,
 } from './command.ts'
-import { DATA_OPTION, JSON_OPTION, withControl } from './control.ts'
+import { DATA_OPTION, JSON_OPTION, withControl, withControlBegun } from './control.ts'
 
 export const tenantCreate: Command = {
   name: 'tenant create',
@@ -26,7 +26,7 @@ export const tenantCreate: Command = {
   async run(terminal, options, [name = '']) {
     if (!TENANT_NAME.test(name))
       throw new UsageError(`"${name}": a name is 1 to 63 of a-z, 0-9 and -`)
-    await withControl(options, async (control) => {
+    await withControlBegun(terminal, options, async (control) => {
       const added =
         name !== DEFAULT_TENANT && (await control.addTenant({ name, created: terminal.now() }))
       if (!added) {
