@@ -25,7 +25,8 @@ export function certificateCheck({ header, fingerprints }: PassedCertificates): 
   // Values that held one that is listed: the same client sends the same with each request.
   const seen = new Map<string, Validity>()
   return (value, now) => {
-    if (value === null) return `there is no certificate of the client in ${header}`
+    // HAProxy sends an empty header where there is none, nginx no header.
+    if (value === null || value === '') return `there is no certificate of the client in ${header}`
     let validity = seen.get(value)
     if (!validity) {
       const certificate = certificateIn(value)

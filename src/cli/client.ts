@@ -24,7 +24,7 @@ import {
   type Terminal,
   UsageError,
 } from './command.ts'
-import { DATA_OPTION, JSON_OPTION, withControl } from './control.ts'
+import { DATA_OPTION, JSON_OPTION, withControl, withControlBegun } from './control.ts'
 import { readScope, timeText } from './token.ts'
 
 export const clientCreate: Command = {
@@ -57,7 +57,7 @@ export const clientCreate: Command = {
   async run(terminal, options) {
     const wanted = readWanted(options)
     const { tenant } = wanted
-    await withControl(options, async (control) => {
+    await withControlBegun(terminal, options, async (control) => {
       if (tenant !== DEFAULT_TENANT && !control.tenant(tenant)) {
         throw new CommandError(`there is no tenant "${tenant}"`, `scimd tenant create ${tenant}`)
       }

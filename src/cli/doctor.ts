@@ -5,10 +5,9 @@ import { DEFAULT_TENANT, mintToken } from '../auth/bearer.ts'
 import { processEnvironment, readConfig, TENANT_NAME } from '../config.ts'
 import { type Check, examine } from '../doctor/examine.ts'
 import { IDENTITY_PROVIDERS, type IdentityProviderName } from '../doctor/identity-providers.ts'
-import { requireDataDirectory } from '../store/data-directory.ts'
 import { openLmdbControl } from '../store/lmdb-control.ts'
 import { type Command, CommandError, type Options, type Terminal, UsageError } from './command.ts'
-import { DATA_OPTION, JSON_OPTION } from './control.ts'
+import { DATA_OPTION, JSON_OPTION, requireData } from './control.ts'
 
 const NAMES = Object.keys(IDENTITY_PROVIDERS) as IdentityProviderName[]
 
@@ -96,7 +95,7 @@ async function patientOf(terminal: Terminal, options: Options): Promise<Patient>
   const config = readConfig(typeof data === 'string' ? { data } : {}, environment)
   const url = urlOf(config, tenant)
   if (typeof token === 'string') return { url, token, async [Symbol.asyncDispose]() {} }
-  requireDataDirectory(config.data)
+  requireData(config.data)
   const control = openLmdbControl(join(config.data, 'control.mdb'))
   if (tenant !== DEFAULT_TENANT && !control.tenant(tenant)) {
     await control.close()

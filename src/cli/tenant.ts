@@ -1,9 +1,11 @@
 /** `scimd tenant`: makes, lists, suspends and deletes tenants, each a directory of its own. */
 
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_TENANT } from '../auth/bearer.ts'
 import { dataDirectory, processEnvironment, TENANT_NAME } from '../config.ts'
 import { removeTenantFile } from '../store/lmdb-tenants.ts'
+import { requestsDirectory } from '../store/request-log.ts'
 import {
   type Command,
   CommandError,
@@ -12,7 +14,7 @@ import {
   type Terminal,
   UsageError,
 } from './command.ts'
-import { DATA_OPTION, JSON_OPTION, withControl } from './control.ts'
+import { DATA_OPTION, JSON_OPTION, withControl, withControlBegun } from './control.ts'
 
 export const tenantCreate: Command = {
   name: 'tenant create',
@@ -24,7 +26,7 @@ export const tenantCreate: Command = {
   async run(terminal, options, [name = '']) {
     if (!TENANT_NAME.test(name))
       throw new UsageError(`"${name}": a name is 1 to 63 of a-z, 0-9 and -`)
-    await withControl(options, async (control) => {
+    await withControlBegun(terminal, options, async (control) => {
       const added =
         name !== DEFAULT_TENANT && (await control.addTenant({ name, created: terminal.now() }))
       if (!added) {
@@ -98,7 +100,7 @@ async function suspend(
 
 export const tenantDelete: Command = {
   name: 'tenant delete',
-  summary: 'Deletes a tenant for good: its tokens, its resources, its journal.',
+  summary: 'Deletes a tenant for good: its tokens, its resources, its journal and log.',
   operands: ['NAME'],
   options: [
     { name: 'confirm', value: 'NAME', meaning: 'the name once more', required: true },
@@ -116,7 +118,9 @@ export const tenantDelete: Command = {
       // First of all nobody gets in any more. If we end in between, it can be said again.
       const tokens = await control.beginTenantRemoval(name)
       if (tokens === undefined) throw noTenant(name)
-      removeTenantFile(join(directory, 'tenants'), name)
+      const tenants = join(directory, 'tenants')
+      removeTenantFile(tenants, name)
+      rmSync(requestsDirectory(tenants, name), { recursive: true, force: true })
       await control.endTenantRemoval(name)
       terminal.err(
         `scimd: deleted tenant ${name} and ${tokens} of its tokens; ` +

@@ -8,7 +8,7 @@ import { TENANT_NAME } from '../config.ts'
 import { ID_LENGTH_MAX } from '../scim/limits.ts'
 import { reachesAnything, SCOPES, scopesIn } from '../scim/scope.ts'
 import { type Command, CommandError, type Options, recordsText, UsageError } from './command.ts'
-import { DATA_OPTION, JSON_OPTION, withControl } from './control.ts'
+import { DATA_OPTION, JSON_OPTION, withControl, withControlBegun } from './control.ts'
 import { readDuration } from './duration.ts'
 
 export const tokenCreate: Command = {
@@ -49,7 +49,7 @@ export const tokenCreate: Command = {
     const wanted = readWanted(options, terminal.now())
     const { tenant } = wanted
     // What is wrong with the words is told before anything is opened, or made.
-    await withControl(options, async (control) => {
+    await withControlBegun(terminal, options, async (control) => {
       if (tenant !== DEFAULT_TENANT && !control.tenant(tenant)) {
         throw new CommandError(`there is no tenant "${tenant}"`, `scimd tenant create ${tenant}`)
       }

@@ -60,7 +60,10 @@ export const CONNECTION_STEPS: readonly Step[] = [
     cure: 'make another token (scimd token create) and give it as it was printed',
     isVital: true,
     async run({ ask }) {
-      requireStatus(await ask('GET', '/Users?startIndex=1&count=2'), 200)
+      const answer = await ask('GET', '/Users?startIndex=1&count=2')
+      if (answer.status === 404)
+        throw new Fault(`GET ${answer.path}: found 404, expected 200`, WRONG_URL)
+      requireStatus(answer, 200)
     },
   },
   {
@@ -133,6 +136,7 @@ async function examineDiscovery({ ask, warn }: Visit): Promise<void> {
   }
 }
 
+const WRONG_URL = 'give the base URL: nothing is at /Users behind this one, whatever the token is'
 const PUBLIC = 'get a certificate of a public authority for this host name'
 const UNKNOWN = [
   'is of an authority that is not known here, or comes without those between',

@@ -281,5 +281,6 @@ function notThere(request: Request): ScimError {
   if (version !== undefined && version !== 'v2') {
     return ScimError.of('invalidVers', `found the version ${version}, expected v2`)
   }
-  return ScimError.status(404, `there is nothing at ${path}`)
+  const there = 'an endpoint such as /scim/v2/Users, or /t/NAME/scim/v2/Users of a tenant'
+  return ScimError.status(404, `there is nothing at ${path}; expected ${there}`)
 }

@@ -384,6 +384,18 @@ describe.each(TARGETS)('from %s', (target) => {
     expect(status).toBe(1)
   })
 
+  test('a wrong base URL is told from a wrong token', async () => {
+    await using server = await startTestServer({ target })
+    const wrong = server.url.replace('/scim/v2', '/v2')
+    const { status, failed } = await examined(target, wrong, 'entra')
+    expect(failed.at(-1)).toMatchObject({
+      check: 'a right token is taken',
+      found: expect.stringContaining('found 404, expected 200'),
+      cure: expect.stringContaining('give the base URL'),
+    })
+    expect(status).toBe(1)
+  })
+
   test('broken off by Ctrl-C, it deletes what it made', async () => {
     await using server = await startTestServer()
     using place = temporary()

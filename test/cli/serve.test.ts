@@ -305,7 +305,7 @@ describe.each(TARGETS)('from %s', (target) => {
     'a command of a user who would leave files that the server cannot open is refused',
     async () => {
       using place = temporary()
-      await printed(target, ['token', 'list'], place)
+      await printed(target, ['token', 'create', '--name', 'app'], place)
       const data = join(place.cwd, 'data')
       for (const name of ['', ...readdirSync(data)]) chownSync(join(data, name), 12345, 12345)
       const before = modesBelow(data)

@@ -55,10 +55,13 @@ describe.each(TARGETS)('from %s', (target) => {
     using directory = temporary()
     const place = { ...directory, env: { SCIMD_TOKEN: TOKEN } }
     const file = join(directory.cwd, 'data/tenants/acme.mdb')
+    const log = join(directory.cwd, 'data/tenants/acme.requests')
     const token = await acmeToken(target, place)
     await using server = await serving(target, place)
     expect((await ask(server, token, '/Users', { userName: 'ada' })).status).toBe(201)
     expect(existsSync(file)).toBe(true)
+    // Records wait a little for others.
+    while (!existsSync(log)) await Bun.sleep(20)
 
     expect(await tell(target, place, 'delete', 'acme', '--confirm', 'other')).toMatchObject({
       status: 2,
@@ -70,6 +73,7 @@ describe.each(TARGETS)('from %s', (target) => {
     expect((await ask(server, token, '/Schemas')).status).toBe(401)
     expect(existsSync(file)).toBe(false)
     expect(existsSync(`${file}-lock`)).toBe(false)
+    expect(existsSync(log)).toBe(false)
     expect(await printed(target, ['token', 'list'], place)).toBe('')
 
     const again = await acmeToken(target, place)
@@ -119,7 +123,7 @@ describe.each(TARGETS)('from %s', (target) => {
     const { cwd } = directory
     const place = { ...directory, env: { SCIMD_TOKEN: TOKEN } }
     const kept = { proxies: ['10.0.0.1'], tenants: { other: { mode: 'rfc' } } }
-    await printed(target, ['tenant', 'list'], place)
+    await printed(target, ['tenant', 'create', 'acme'], place)
     // The file may be elsewhere: it is exchanged there, and the link stays.
     writeFileSync(join(cwd, 'kept.json'), JSON.stringify(kept), { mode: 0o640 })
     symlinkSync('../kept.json', join(cwd, 'data/scimd.json'))

@@ -3,6 +3,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { Glob } from 'bun'
 
 const ROOT = resolve(import.meta.dir, '../..')
 
@@ -24,4 +25,14 @@ test('each row of what the RFCs ask leads to its tests', async () => {
   const rows = table.split('\n## ')[0]?.match(/^\| (?:\d{4} |interop).*$/gm) ?? []
   expect(rows.length).toBeGreaterThan(25)
   for (const row of rows) expect(row).toMatch(/\]\(test\/\w+\/[\w-]+\.test\.ts\)/)
+})
+
+test('src/README.md names every file of the sources, and none that is not there', async () => {
+  const text = await Bun.file(join(ROOT, 'src/README.md')).text()
+  const files = await Array.fromAsync(new Glob('{src,test}/**/*.ts').scan(ROOT))
+  const named = [...text.matchAll(/`([\w./-]+\.ts)`/g)].map(([, name = '']) => name)
+  const isNamed = (path: string) => named.some((name) => path.endsWith(`/${name}`))
+  expect(files.filter((path) => path.startsWith('src/') && !isNamed(path))).toEqual([])
+  const isThere = (name: string) => files.some((path) => `/${path}`.endsWith(`/${name}`))
+  expect(named.filter((name) => !isThere(name))).toEqual([])
 })

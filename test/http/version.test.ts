@@ -26,7 +26,13 @@ for (const target of TARGETS) {
       '/scim/v2/v1/Users',
       '/Users',
     ])('[R7644-3.13-04] there is nothing at %s', async (path) => {
-      expectError(await at(path), 404)
+      expectError(
+        await at(path),
+        404,
+        undefined,
+        path,
+        'expected an endpoint such as /scim/v2/Users',
+      )
     })
 
     test('[R7644-3.13-01] [R7644-3.13-03] without a version the newest one is served', async () => {
