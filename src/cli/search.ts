@@ -14,7 +14,7 @@ export const search: Command = {
   operands: ['TYPE'],
   options: [
     { name: 'filter', value: 'FILTER', meaning: 'as in a query, such as active eq false' },
-    { name: 'sort', value: 'ATTRIBUTE', meaning: 'sortBy; the order of creation without it' },
+    { name: 'sort-by', value: 'ATTRIBUTE', meaning: 'sortBy; the order of creation without it' },
     { name: 'descending', meaning: 'the last first' },
     {
       name: 'count',
@@ -25,7 +25,7 @@ export const search: Command = {
     { name: 'attributes', value: 'NAMES', meaning: 'only these, with commas' },
     ...READER_OPTIONS,
   ],
-  example: `scimd search User --filter 'userName sw "ada"' --sort userName --attributes userName`,
+  example: `scimd search User --filter 'userName sw "ada"' --sort-by userName --attributes userName`,
 
   async run(terminal, options, [name = '']) {
     await withReader(options, terminal.now, async (context) => {
@@ -41,7 +41,7 @@ export const search: Command = {
 /** The options as the query of a GET. */
 function queryOf(options: Options): URLSearchParams {
   const query = new URLSearchParams()
-  const names = { filter: 'filter', sort: 'sortBy', count: 'count', start: 'startIndex' }
+  const names = { filter: 'filter', 'sort-by': 'sortBy', count: 'count', start: 'startIndex' }
   for (const [option, parameter] of Object.entries({ ...names, attributes: 'attributes' })) {
     const value = options[option]
     if (typeof value === 'string') query.set(parameter, value)

@@ -184,7 +184,7 @@ for (const target of TARGETS) {
       expect(JSON.parse(await run('search', 'User', ...words))).toEqual(
         await seen(`/Users?${query}`),
       )
-      const sorted = ['--sort', 'userName', '--descending', '--start', '2']
+      const sorted = ['--sort-by', 'userName', '--descending', '--start', '2']
       expect(JSON.parse(await run('search', 'User', ...sorted))).toEqual(
         await seen('/Users?sortBy=userName&sortOrder=descending&startIndex=2'),
       )
