@@ -6,9 +6,9 @@ import type { Plan, Range } from '../scim/filter/plan.ts'
 import { PAGE_COUNT_DEFAULT, PAGE_COUNT_MAX, SORT_COUNT_MAX } from '../scim/limits.ts'
 import type { AttributePath, ResourceType } from '../scim/registry.ts'
 import { searchInQuery } from '../scim/search-request.ts'
-import type { Command, Options } from './command.ts'
+import type { Command } from './command.ts'
 import { JSON_OPTION } from './control.ts'
-import { READER_OPTIONS, requireType, withReader } from './reader.ts'
+import { QUERY_OPTIONS, queryOf, READER_OPTIONS, requireType, withReader } from './reader.ts'
 
 export const explain: Command = {
   name: 'explain',
@@ -16,9 +16,7 @@ export const explain: Command = {
     'Shows how a query is answered: by which indexes, how many resources it looks at and finds.',
   operands: ['[TYPE]'],
   options: [
-    { name: 'filter', value: 'FILTER', meaning: 'as in a query, such as active eq false' },
-    { name: 'sort-by', value: 'ATTRIBUTE', meaning: 'sortBy; the order of creation without it' },
-    { name: 'descending', meaning: 'the last first' },
+    ...QUERY_OPTIONS,
     {
       name: 'count',
       value: 'N',
@@ -40,17 +38,6 @@ export const explain: Command = {
       terminal.out(options['json'] ? `${JSON.stringify(told, null, 2)}\n` : textOf(told))
     })
   },
-}
-
-function queryOf(options: Options): URLSearchParams {
-  const query = new URLSearchParams()
-  const names = { filter: 'filter', 'sort-by': 'sortBy', count: 'count', start: 'startIndex' }
-  for (const [option, parameter] of Object.entries(names)) {
-    const value = options[option]
-    if (typeof value === 'string') query.set(parameter, value)
-  }
-  if (options['descending'] === true) query.set('sortOrder', 'descending')
-  return query
 }
 
 /** What is printed, as JSON shows it. */

@@ -26,6 +26,25 @@ export const READER_OPTIONS: readonly Option[] = [
   { name: 'base-url', value: 'URL', meaning: 'the public URL of the server (SCIMD_BASE_URL)' },
 ]
 
+/** What is searched for, and in which order. */
+export const QUERY_OPTIONS: readonly Option[] = [
+  { name: 'filter', value: 'FILTER', meaning: 'as in a query, such as active eq false' },
+  { name: 'sort-by', value: 'ATTRIBUTE', meaning: 'sortBy; the order of creation without it' },
+  { name: 'descending', meaning: 'the last first' },
+]
+
+/** The options of a command as the query of a GET. */
+export function queryOf(options: Options): URLSearchParams {
+  const query = new URLSearchParams()
+  const names = { filter: 'filter', 'sort-by': 'sortBy', count: 'count', start: 'startIndex' }
+  for (const [option, parameter] of Object.entries({ ...names, attributes: 'attributes' })) {
+    const value = options[option]
+    if (typeof value === 'string') query.set(parameter, value)
+  }
+  if (options['descending'] === true) query.set('sortOrder', 'descending')
+  return query
+}
+
 /** Nothing listens here; what would stop a server from doing so is no fault. */
 const NO_LISTENER: Flags = { listen: '127.0.0.1:8880', behindProxy: true }
 

@@ -5,17 +5,22 @@ import { search as searchIn } from '../operations/search.ts'
 import { PAGE_COUNT_DEFAULT, PAGE_COUNT_MAX } from '../scim/limits.ts'
 import { readProjection } from '../scim/projection.ts'
 import { searchInQuery } from '../scim/search-request.ts'
-import type { Command, Options } from './command.ts'
-import { answerText, READER_OPTIONS, requireType, withReader } from './reader.ts'
+import type { Command } from './command.ts'
+import {
+  answerText,
+  QUERY_OPTIONS,
+  queryOf,
+  READER_OPTIONS,
+  requireType,
+  withReader,
+} from './reader.ts'
 
 export const search: Command = {
   name: 'search',
   summary: 'Lists the resources of a type that a filter matches, or all of them.',
   operands: ['TYPE'],
   options: [
-    { name: 'filter', value: 'FILTER', meaning: 'as in a query, such as active eq false' },
-    { name: 'sort-by', value: 'ATTRIBUTE', meaning: 'sortBy; the order of creation without it' },
-    { name: 'descending', meaning: 'the last first' },
+    ...QUERY_OPTIONS,
     {
       name: 'count',
       value: 'N',
@@ -36,16 +41,4 @@ export const search: Command = {
       terminal.out(await answerText(await listReply(context, result, () => projection)))
     })
   },
-}
-
-/** The options as the query of a GET. */
-function queryOf(options: Options): URLSearchParams {
-  const query = new URLSearchParams()
-  const names = { filter: 'filter', 'sort-by': 'sortBy', count: 'count', start: 'startIndex' }
-  for (const [option, parameter] of Object.entries({ ...names, attributes: 'attributes' })) {
-    const value = options[option]
-    if (typeof value === 'string') query.set(parameter, value)
-  }
-  if (options['descending'] === true) query.set('sortOrder', 'descending')
-  return query
 }

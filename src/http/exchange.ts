@@ -4,6 +4,7 @@ import type { AnyElysia } from 'elysia'
 import {
   type Access,
   type Actor,
+  type Alias,
   forbidden,
   mayAtAll,
   unauthorized,
@@ -107,10 +108,10 @@ async function exchange(
       lease = leased instanceof Promise ? await leased : leased
       if (!lease) throw unauthorized(true)
     }
-    const isNamed = lease && entrant.alias
-    const actor = isNamed
-      ? await known({ wire, raw, actor: entrant, tenant, lease, noted })
-      : entrant
+    const actor =
+      lease && entrant.alias
+        ? await known({ wire, raw, actor: entrant, tenant, lease, noted }, entrant.alias)
+        : entrant
     if (lease && actor.user !== undefined) {
       const isMeAlone = actor.scopes.size === 1 && actor.scopes.has('me')
       await requireActive(lease.store, actor.user, isMeAlone)
@@ -167,11 +168,9 @@ export function noteStray(wire: Wire, raw: Raw, fault: ScimError): void {
 }
 
 /** The same actor with the id of the user whom the credential names by something else. */
-async function known(asking: Asking): Promise<Actor> {
-  const { actor } = asking
-  if (!actor.alias) return actor
-  const user = await userNamed(new Ask(asking).context, actor.alias)
-  return { ...actor, user }
+async function known(asking: Asking, alias: Alias): Promise<Actor> {
+  const user = await userNamed(new Ask(asking).context, alias)
+  return { ...asking.actor, user }
 }
 
 function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {

@@ -162,14 +162,8 @@ function metaText(context: Context, stored: Stored, projection: Projection): str
   const attribute = stored.type.attributes.get('meta')
   const shown = attribute ? projection.shown(attribute, undefined) : false
   if (shown === false) return ''
-  if (shown === true) {
-    const { type, created, lastModified } = stored
-    const times = `"created":"${isoOf(created)}","lastModified":"${isoOf(lastModified)}"`
-    const location = JSON.stringify(locationOf(context, type, stored.id))
-    const place = `"location":${location},"version":${JSON.stringify(etagOf(stored.version))}`
-    return `,"meta":{"resourceType":"${type.name}",${times},${place}}`
-  }
   const meta = metaOf(context, stored)
+  if (shown === true) return `,"meta":${JSON.stringify(meta)}`
   const part = Object.entries(meta).filter(([name]) => shown.has(name.toLowerCase()))
   return part.length === 0 ? '' : `,"meta":${JSON.stringify(Object.fromEntries(part))}`
 }

@@ -3,7 +3,7 @@
 import type { Entry } from '../scim/entries.ts'
 import { ScimError } from '../scim/error.ts'
 import type { AttributePath } from '../scim/registry.ts'
-import { entryKeyOf, handleOf, valueEnd, valueKey } from './lmdb-keys.ts'
+import { entryKey, handleOf, valueEnd, valueKey } from './lmdb-keys.ts'
 import type { TenantFile, TypeFile } from './lmdb-tenant.ts'
 
 export interface EntryDiff {
@@ -63,7 +63,7 @@ function holderOf(
   handle: number,
 ): number | undefined {
   const range = { start: valueKey(key), end: valueEnd(key), limit: 2 }
-  for (const found of type.entriesOf.get(path.text)?.getKeys(range) ?? []) {
+  for (const found of type.indexOf.get(path.text)?.entries.getKeys(range) ?? []) {
     if (handleOf(found) !== handle) return handleOf(found)
   }
   return undefined
@@ -74,17 +74,18 @@ const PLAIN = Buffer.alloc(0)
 
 export function writeEntries(type: TypeFile, handle: number, { added, removed }: EntryDiff): void {
   for (const { path, key } of removed) {
-    type.entriesOf.get(path.text)?.remove(entryKeyOf(key, handle))
+    type.indexOf.get(path.text)?.entries.remove(entryKey(valueKey(key), handle))
   }
   for (const { path, key, sorts } of added) {
-    type.entriesOf.get(path.text)?.put(entryKeyOf(key, handle), sorts ? SORTS : PLAIN)
+    const index = type.indexOf.get(path.text)
+    index?.entries.put(entryKey(valueKey(key), handle), sorts ? SORTS : PLAIN)
   }
 }
 
 /** Moves the entry of a resource that got a new version and nothing else. */
 export function moveLastModified(type: TypeFile, handle: number, from: number, to: number): void {
-  const entries = type.entriesOf.get('meta.lastModified')
-  if (!entries || from === to) return
-  entries.remove(entryKeyOf(from, handle))
-  entries.put(entryKeyOf(to, handle), SORTS)
+  const index = type.indexOf.get('meta.lastModified')
+  if (!index || from === to) return
+  index.entries.remove(entryKey(valueKey(from), handle))
+  index.entries.put(entryKey(valueKey(to), handle), SORTS)
 }

@@ -15,9 +15,11 @@ const encoder = new TextEncoder()
  * A text as bytes: UTF-8 with 00 escaped as 00 FF, so that a 00 alone can end it. Of a text over
  * KEY_BYTES_MAX the beginning and a hash are kept; who finds it compares the record itself.
  */
-function textBytes(text: string): Uint8Array {
+function textBytes(text: string): Buffer {
+  // Nearly all are short, and as their UTF-8 is.
+  if (text.length * 3 < KEY_BYTES_MAX && !text.includes('\0')) return Buffer.from(text)
   const head = headBytes(text)
-  if (head.length < KEY_BYTES_MAX || isWholeKey(text)) return head
+  if (head.length < KEY_BYTES_MAX || isWholeKey(text)) return Buffer.from(head)
   return Buffer.concat([head, Buffer.from(createHash('sha256').update(text).digest('hex'))])
 }
 
@@ -41,25 +43,12 @@ const escapedBytes = (bytes: Uint8Array): Uint8Array =>
 export const textPart = (text: string): Buffer => Buffer.from(escapedBytes(encoder.encode(text)))
 
 /** The key of an id in the database of ids. No id is empty; LMDB does not let one ask for it. */
-export function idKey(id: string): Buffer {
-  if (PLAIN_ID.test(id)) return Buffer.from(id, 'latin1')
-  return id === '' ? Buffer.from([0]) : Buffer.from(textBytes(id))
-}
-
-/** Short, and of bytes that stand for themselves, as all ids that are made here are. */
-const PLAIN_ID = /^[\w-]{1,64}$/
+export const idKey = (id: string): Buffer => (id === '' ? Buffer.from([0]) : textBytes(id))
 
 /** The value part of an index key: what all entries of one value have in common. */
 export function valueKey(key: EntryKey): Buffer {
   if (typeof key === 'boolean') return Buffer.from([key ? 1 : 0])
   if (typeof key === 'number') return numberBytes(key)
-  if (isPlain(key)) {
-    const length = Buffer.byteLength(key)
-    const buffer = Buffer.allocUnsafe(length + 1)
-    buffer.write(key)
-    buffer[length] = 0
-    return buffer
-  }
   const bytes = textBytes(key)
   const buffer = Buffer.allocUnsafe(bytes.length + 1)
   buffer.set(bytes)
@@ -79,20 +68,6 @@ function numberBytes(value: number): Buffer {
   buffer.writeDoubleBE(value === 0 ? 0 : value)
   if (value < 0) for (let i = 0; i < 8; i++) buffer[i] = ~(buffer[i] as number) & 0xff
   else buffer[0] = (buffer[0] as number) | 0x80
-  return buffer
-}
-
-/** Whether a text is kept whole, and as its UTF-8 is. */
-const isPlain = (text: string): boolean => text.length * 3 <= KEY_BYTES_MAX && !text.includes('\0')
-
-/** The index entry of a value: the value, then the handle. */
-export function entryKeyOf(key: EntryKey, handle: number): Buffer {
-  if (typeof key !== 'string' || !isPlain(key)) return entryKey(valueKey(key), handle)
-  const length = Buffer.byteLength(key)
-  const buffer = Buffer.allocUnsafe(length + 5)
-  buffer.write(key)
-  buffer[length] = 0
-  buffer.writeUInt32BE(handle, length + 1)
   return buffer
 }
 

@@ -10,6 +10,7 @@
 import { LINKS_PER_COMMIT_MAX } from '../scim/limits.ts'
 import type { Link } from '../scim/registry.ts'
 import { after } from './lmdb-keys.ts'
+import { headerOf } from './lmdb-links.ts'
 import { ownerIn, ownersRange } from './lmdb-owners.ts'
 import { type Place, placeOf, recordAt, type TenantFile, type TypeFile } from './lmdb-tenant.ts'
 import { currentOf, Stale } from './lmdb-write.ts'
@@ -77,7 +78,8 @@ async function ownersOf(
       const keys = [...reverse.getKeys({ start: from, end, limit: BATCH_COUNT })]
       for (const key of keys) {
         const handle = ownerIn(owners, key)
-        const owner = handle === undefined ? undefined : recordAt({ file: owners, handle })
+        const owner =
+          handle === undefined ? undefined : headerOf(file, { type: owners.number, handle })
         if (!owner) continue
         const holder = found.get(owner.id) ?? { file: owners, links: [] }
         holder.links.push(link)

@@ -155,7 +155,7 @@ export async function estimate(
 const memberAt = ({ file, handle }: Place): Member => ({ type: file.number, handle })
 
 export function indexOf(type: TypeFile, { path }: Range): IndexFile {
-  const index = type.indexes.find((candidate) => candidate.path.text === path.text)
+  const index = type.indexOf.get(path.text)
   if (!index) throw new Error(`a plan names ${path.text}, which has no index`)
   return index
 }

@@ -69,17 +69,10 @@ export function decodeHeader(bytes: Buffer, type: ResourceType, handle: number):
 /** The whole record. The result keeps nothing of the bytes, which LMDB may only have lent. */
 export function decodeRecord(bytes: Buffer, type: ResourceType, handle: number): Stored {
   const { length } = bytes
-  const idEnd = FIXED + bytes.readUInt16BE(2)
-  const textStart = idEnd + bytes.readUInt32BE(28)
+  const textStart = FIXED + bytes.readUInt16BE(2) + bytes.readUInt32BE(28)
   const textEnd = textStart + bytes.readUInt32BE(32)
   return {
-    type,
-    handle,
-    id: bytes.toString('utf8', FIXED, idEnd),
-    version: bytes.readUInt32BE(4),
-    created: bytes.readDoubleBE(8),
-    lastModified: bytes.readDoubleBE(16),
-    display: bytes.toString('utf8', idEnd, textStart),
+    ...decodeHeader(bytes, type, handle),
     generation: bytes.readUInt32BE(24),
     text: bytes.toString('utf8', textStart, textEnd),
     hidden: textEnd === length ? '' : bytes.toString('utf8', textEnd, length),

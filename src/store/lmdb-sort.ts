@@ -18,7 +18,7 @@ const FIRST_BATCH_COUNT = 128
 export type Walk = AsyncIterable<readonly Position[]>
 
 export const sortIndexOf = (type: TypeFile, { path }: Sort): IndexFile | undefined =>
-  type.indexes.find((index) => index.path.text === path.text)
+  type.indexOf.get(path.text)
 
 /**
  * All resources of a type in the order of an index, or those after a position. Those that have no

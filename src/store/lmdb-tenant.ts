@@ -37,8 +37,8 @@ export interface TypeFile {
   /** Handle to record (lmdb-record.ts), of resources that exist. */
   readonly records: ByHandle
   readonly indexes: readonly IndexFile[]
-  /** The entries of each index, by the text of its path. */
-  readonly entriesOf: ReadonlyMap<string, Bytes>
+  /** The same by the text of their paths. */
+  readonly indexOf: ReadonlyMap<string, IndexFile>
 }
 
 export interface LinkFile {
@@ -187,7 +187,7 @@ function filesOf({ numbers, registry, ...opened }: Opened): TenantFile {
       number,
       records: openByHandle(environment, `records/${type.name}`),
       indexes,
-      entriesOf: new Map(indexes.map(({ path, entries }) => [path.text, entries])),
+      indexOf: new Map(indexes.map((index) => [index.path.text, index])),
     }
     types.set(type.name, file)
     typeByNumber[number] = file
