@@ -49,11 +49,28 @@ export function openLmdbControl(path: string): ControlStore {
   /** What this process has noted, so that a busy credential costs one write a minute. */
   const noted = new Map<string, number>()
 
+  let isFresh = false
+  /**
+   * Sees what others have committed before this turn of the event loop: LMDB's view is renewed by a
+   * timer, and a request comes before a timer that is late.
+   */
+  const renew = (): void => {
+    if (isFresh) return
+    isFresh = true
+    environment.resetReadTxn()
+    setImmediate(() => {
+      isFresh = false
+    })
+  }
+
   const credentialNamed = reader<Credential>(credentials)
   const tenantNamed = reader<KeptTenant>(tenants)
 
   return {
-    credential: credentialNamed,
+    credential(prefix) {
+      renew()
+      return credentialNamed(prefix)
+    },
     credentials: () =>
       [...credentials.getRange(EVERYTHING)].map(({ key, value }) => ({
         ...(JSON.parse(String(value)) as Credential),
@@ -74,7 +91,10 @@ export function openLmdbControl(path: string): ControlStore {
       // Nobody waits for this, and a request must not fail for it.
       lastUsed.put(Buffer.from(prefix), timeBytes(time)).catch(() => undefined)
     },
-    client: (id) => read<Client>(clients, id),
+    client(id) {
+      renew()
+      return read<Client>(clients, id)
+    },
     clients: () =>
       [...clients.getRange(EVERYTHING)].map(({ key, value }) => ({
         ...(JSON.parse(String(value)) as Client),
@@ -113,7 +133,10 @@ export function openLmdbControl(path: string): ControlStore {
         spentByTime.put(Buffer.concat([timeBytes(until), name]), NOTHING)
         return true
       }),
-    tenant: (name) => present(tenantNamed(name)),
+    tenant(name) {
+      renew()
+      return present(tenantNamed(name))
+    },
     tenants: () =>
       [...tenants.getRange(EVERYTHING)].flatMap(
         ({ value }) => present(JSON.parse(String(value)) as KeptTenant) ?? [],
