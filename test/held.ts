@@ -1,4 +1,4 @@
-/** A request whose body its client holds back, so that it is in flight for as long as a test likes. */
+/** A request whose body is held back, so that it is in flight for as long as a test likes. */
 
 import type { Socket } from 'node:net'
 import { TOKEN } from './harness.ts'
@@ -9,8 +9,8 @@ export interface Held {
 }
 
 /**
- * Sends a POST but for the last byte of its body, on a connection that is there. The server asks for
- * the body (100 Continue) once it has read the head: from then on it is answering this request.
+ * Sends a POST but for the last byte of its body, on a connection that is there. The server asks
+ * for the body (100 Continue) once it has read the head: from then on it answers this request.
  */
 export async function held(socket: Socket, path: string, body: object): Promise<Held> {
   const text = Buffer.from(JSON.stringify(body))

@@ -65,7 +65,7 @@ for (const target of TARGETS) {
       }
     }
 
-    /** Waits until the server has ended so many requests of this method and path, and noted them. */
+    /** Waits until the server has ended so many requests of this kind, and noted them. */
     async function ended(method: string, path: string, count: number): Promise<void> {
       const directory = requestsDirectory(join(scim.server().data, 'tenants'), 'default')
       for (let noted = 0; noted < count; await Bun.sleep(20)) {
@@ -125,7 +125,7 @@ for (const target of TARGETS) {
         data: {
           schemas: [USER],
           userName: `${prefix}-${index}`,
-          // Slow on purpose: all the hashes would take minutes, and the client is long gone by then.
+          // Hashes are slow on purpose: all would take a minute, and the client is gone by then.
           ...(index >= 20 && { password: 'a long enough password' }),
         },
       }))
