@@ -7,6 +7,7 @@ import { doctor } from './cli/doctor.ts'
 import { explain } from './cli/explain.ts'
 import { get } from './cli/get.ts'
 import { requests } from './cli/requests.ts'
+import { schemaList, schemaPrint } from './cli/schema.ts'
 import { search } from './cli/search.ts'
 import { serve } from './cli/serve.ts'
 import {
@@ -42,6 +43,8 @@ const COMMANDS: readonly Command[] = [
   get,
   search,
   explain,
+  schemaList,
+  schemaPrint,
   versionCommand,
 ]
 
