@@ -18,13 +18,14 @@ import {
   tenantSuspend,
 } from './cli/tenant.ts'
 import { tenantSet, tenantShow } from './cli/tenant-settings.ts'
-import { tokenCreate, tokenList, tokenRevoke } from './cli/token.ts'
+import { tokenCreate, tokenList, tokenRevoke, tokenRotate } from './cli/token.ts'
 import { told } from './cli/told.ts'
 import { versionCommand } from './cli/version.ts'
 
 const COMMANDS: readonly Command[] = [
   serve,
   tokenCreate,
+  tokenRotate,
   tokenList,
   tokenRevoke,
   clientCreate,

@@ -3,7 +3,14 @@
 import { randomBytes } from 'node:crypto'
 import { ASSERTIONS_KEPT_MAX } from '../scim/limits.ts'
 import type { Client, ControlStore, Credential, Tenant } from './control.ts'
-import { type Bytes, openBytes, openEnvironment, StoreFileError, textAt } from './lmdb-file.ts'
+import {
+  type Bytes,
+  bufferOf,
+  openBytes,
+  openEnvironment,
+  StoreFileError,
+  textAt,
+} from './lmdb-file.ts'
 
 const CONTROL_FORMAT = 1
 const FORMAT = Buffer.from('format')
@@ -33,6 +40,7 @@ export function openLmdbControl(path: string): ControlStore {
   const clients = openBytes(environment, 'clients')
   const spent = openBytes(environment, 'spent')
   const spentByTime = openBytes(environment, 'spent/until')
+  const warnings = openBytes(environment, 'warnings')
   const tenants = openBytes(environment, 'tenants')
   const keys = openBytes(environment, 'keys')
   const written = meta.getBinary(FORMAT)
@@ -77,6 +85,17 @@ export function openLmdbControl(path: string): ControlStore {
         lastUsed: timeIn(lastUsed.getBinary(key)),
       })),
     addCredential: (credential) => add(credentials, credential.prefix, credential),
+    replaceCredential: (prefix, next) =>
+      environment.transaction(() => {
+        const credential = read<Credential>(credentials, prefix)
+        const replaced = credential && next(credential)
+        if (!replaced) return false
+        const { changed, added } = replaced
+        if (credentials.doesExist(Buffer.from(added.prefix))) return false
+        for (const one of [changed, added])
+          credentials.put(Buffer.from(one.prefix), Buffer.from(JSON.stringify(one)))
+        return true
+      }),
     removeCredential: (prefix) =>
       environment.transaction(() => {
         const key = Buffer.from(prefix)
@@ -133,6 +152,22 @@ export function openLmdbControl(path: string): ControlStore {
         spentByTime.put(Buffer.concat([timeBytes(until), name]), NOTHING)
         return true
       }),
+    warned(due) {
+      const daysOf = new Map(due.map(({ mark, days }) => [mark, days]))
+      const isKnown = ({ mark, days }: (typeof due)[number]) =>
+        Number(warnings.getBinary(Buffer.from(mark)) ?? Infinity) <= days
+      const isOver = ({ key }: { readonly key: Uint8Array }) => !daysOf.has(String(bufferOf(key)))
+      // Nearly always there is nothing new, and nothing is written.
+      const isSame = due.every(isKnown) && ![...warnings.getRange(EVERYTHING)].some(isOver)
+      if (isSame) return Promise.resolve([])
+      return environment.transaction(() => {
+        for (const { key } of [...warnings.getRange(EVERYTHING)].filter(isOver))
+          warnings.remove(bufferOf(key))
+        const fresh = due.filter((one) => !isKnown(one))
+        for (const { mark, days } of fresh) warnings.put(Buffer.from(mark), Buffer.from(`${days}`))
+        return fresh.map(({ mark }) => mark)
+      })
+    },
     tenant(name) {
       renew()
       return present(tenantNamed(name))
