@@ -146,7 +146,7 @@ for (const target of TARGETS) {
     const scim = sharedServer({ target, flags: { schemas } })
     afterAll(() => rmSync(schemas, { recursive: true }))
 
-    test('[R7643-6-06] [R7644-4-09] discovery shows what all files make of it together', async () => {
+    test('[R7644-4-09] discovery shows what all files make of it together', async () => {
       const type = (await scim.get('/ResourceTypes/User')).body
       expect(type.schemaExtensions).toEqual([
         { schema: ENTERPRISE, required: false },
