@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { accessTokens } from './auth/access-token.ts'
 import { bearerCheck, DEFAULT_TENANT, mintToken, tokenCheck } from './auth/bearer.ts'
 import { certificateCheck } from './auth/client-certificate.ts'
+import { expiryWatch } from './auth/expiry.ts'
 import { jwtCheck } from './auth/jwt.ts'
 import { tokenEndpoint } from './auth/oauth.ts'
 import { limiter } from './auth/rate.ts'
@@ -153,6 +154,14 @@ async function startLocked(
       tenant === DEFAULT_TENANT
         ? baseUrl
         : baseUrl.replace(/\/scim\/v2$/, () => `/t/${tenant}/scim/v2`)
+    let certificateEnds: () => number | undefined = () => undefined
+    const expiries = expiryWatch(control, certificate, log, now)
+    function certificate() {
+      const expires = certificateEnds()
+      return expires === undefined || config.tls === undefined
+        ? undefined
+        : ({ kind: 'certificate', name: config.tls.cert, expires } as const)
+    }
     const tokens = accessTokens(await control.key('access-tokens'), baseUrlOf, now)
     const wire: Wire = {
       service: { now, newId, ...passwordHasher(), ...seals },
@@ -185,7 +194,7 @@ async function startLocked(
         const tenant = tenantOf(name)
         return tenant !== undefined && tenant.isSuspended !== true
       },
-      metrics: serverMetrics(config.rateLimit, now),
+      metrics: serverMetrics(config.rateLimit, now, expiries.soonest),
       isReady: () => isReady,
       requests,
       isSecret: secretNames(registry.types),
@@ -193,6 +202,7 @@ async function startLocked(
     }
     const listener = await listen(createServer(wire, config.tls !== undefined), config, log, now)
     const { url } = listener
+    certificateEnds = listener.certificateEnds
     baseUrl ||= url
     if (/^(?:https?:\/\/(?:0\.0\.0\.0|\[::\]):|http:\/\/localhost\/)/.test(baseUrl)) {
       log('warn', 'every Location names an address that nobody can connect to; set --base-url', {
@@ -204,6 +214,7 @@ async function startLocked(
     const closing = setInterval(() => tenants.closeOthers(isThere), DELETED_LOOK_MS)
     closing.unref()
     const pruning = setInterval(() => void requests.prune(), REQUESTS_PRUNE_MS)
+    void expiries.look()
     isReady = true
     return {
       url,
@@ -216,6 +227,7 @@ async function startLocked(
         clearTimeout(timer)
         clearInterval(closing)
         clearInterval(pruning)
+        await expiries.stop()
         await requests.close()
         await tenants.close()
         await control.close()

@@ -32,6 +32,8 @@ export class ListenError extends Error {
 export interface Listening {
   /** Where the default tenant is, by the address: http://HOST:PORT/scim/v2, or https://… */
   readonly url: string
+  /** When the certificate that is served ends, in milliseconds since 1970. */
+  certificateEnds(): number | undefined
   /** No new connections; resolves when what is in flight has finished, or is cut off by `now`. */
   stop(now?: boolean): Promise<void>
 }
@@ -66,8 +68,9 @@ export async function listen(
   }
   const url = urlOf(where, listener.port, tls !== undefined)
   if (where.kind === 'unix' || !tls) {
-    return { url, stop: (now) => listener.stop(now) }
+    return { url, certificateEnds: () => undefined, stop: (now) => listener.stop(now) }
   }
+  let ends = certificate?.validTo
   const { port = where.port } = listener
   /** Those that answer their last requests. */
   const ending = new Set<Listener>()
@@ -76,9 +79,11 @@ export async function listen(
     ending.add(last)
     void last.stop().finally(() => ending.delete(last))
     listener = listenOn(server, { ...where, port }, renewed, log)
+    ends = renewed.validTo
   })
   return {
     url,
+    certificateEnds: () => ends,
     async stop(now) {
       clearInterval(watch)
       await Promise.all([listener, ...ending].map((one) => one.stop(now)))

@@ -32,7 +32,7 @@ export function makeCertificate({ name, by, isAuthority = false, ...validity }: 
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const signer = by?.secret ?? privateKey
   const from = validity.from ?? new Date(Date.now() - DAY_MS)
-  const to = validity.to ?? new Date(Date.now() + 30 * DAY_MS)
+  const to = validity.to ?? new Date(Date.now() + 90 * DAY_MS)
   const extensions = [
     extension('551d13', true, isAuthority ? sequence(der(0x01, Buffer.from([0xff]))) : sequence()),
     extension(

@@ -124,6 +124,11 @@ export const ASSERTIONS_KEPT_MAX = 100_000
 export const FORM_BYTES_MAX = 64 * KIB
 /** Secrets of one client at the same time, for their rotation. */
 export const CLIENT_SECRETS_MAX = 10
+/** Good tokens of one name that wait for their end, replaced by others. */
+export const TOKENS_REPLACED_MAX = 10
+/** How often it is looked what expires, and how much of it metrics show, the soonest. */
+export const EXPIRY_LOOK_MS = 60 * 1000
+export const EXPIRIES_SHOWN_MAX = 1000
 /** How long the log of requests keeps a record, and how much it keeps of each tenant. */
 export const REQUESTS_AGE_MAX_MS = 14 * 24 * 60 * 60 * 1000
 export const REQUESTS_BYTES_MAX = 256 * MIB
