@@ -12,6 +12,7 @@ import {
   idInReference,
   inSchemaOrder,
   isJsonObject,
+  isShell,
   type JsonObject,
   memberOf,
   readValue,
@@ -200,9 +201,12 @@ export function* linkIdSteps(
   const ids = new Set<string>()
   let index = 0
   for (const element of elementsOf(link.attribute, raw, at, rules)) {
-    if (element !== null) ids.add(readLinkId(element, at, index, rules))
+    if (element !== null || !tolerated(rules, 'nullElements'))
+      ids.add(readLinkId(element, at, index, rules))
     if (++index % LINKS_PER_STEP === 0) yield
   }
+  if (ids.size === 0 && index > 0)
+    throw ScimError.of('invalidValue', `${at}: found ${shown(raw)}, expected ids, or [] for none`)
   return [...ids]
 }
 
@@ -210,13 +214,13 @@ const LINKS_PER_STEP = 1000
 
 function readLinkId(element: JsonValue, list: string, index: number, rules: Rules): string {
   if (!isJsonObject(element) && !tolerated(rules, 'stringForComplex')) {
-    const at = `${list}[${index}]`
-    throw ScimError.of('invalidValue', `${at}: found ${shown(element)}, expected an object`)
+    const detail = `${list}[${index}]: found ${shown(element)}, expected an object with "value"`
+    throw ScimError.of('invalidValue', detail)
   }
   const id = isJsonObject(element) ? memberOf(element, 'value') : element
   const named = id ?? (isJsonObject(element) ? idInReference(memberOf(element, '$ref')) : undefined)
   if (typeof named !== 'string' || named === '' || named.length > ID_LENGTH_MAX) {
-    const expected = `the id of a resource, at most ${ID_LENGTH_MAX} characters`
+    const expected = `the id of a resource, of 1 to ${ID_LENGTH_MAX} characters`
     const at = `${list}[${index}].value`
     throw ScimError.of('invalidValue', `${at}: found ${shown(named)}, expected ${expected}`)
   }
@@ -279,9 +283,9 @@ export function withExtensionsInView(type: ResourceType, document: Document): Do
 export function rearrange(type: ResourceType, document: Document): Document {
   const base = new Map<string, JsonValue>()
   for (const attribute of type.attributes.values()) {
-    const value = document[attribute.name]
-    if (attribute.name !== 'schemas' && isAssigned(value))
-      base.set(attribute.name, ordered(attribute, value))
+    if (attribute.name === 'schemas') continue
+    const value = ordered(attribute, document[attribute.name])
+    if (isAssigned(value)) base.set(attribute.name, value)
   }
   const extensions = new Map<Schema, JsonObject>()
   for (const { schema } of type.extensions) {
@@ -289,23 +293,27 @@ export function rearrange(type: ResourceType, document: Document): Document {
     if (!isJsonObject(held)) continue
     const values = new Map<string, JsonValue>()
     for (const attribute of schema.attributes) {
-      const value = held[attribute.name]
-      if (isAssigned(value)) values.set(attribute.name, ordered(attribute, value))
+      const value = ordered(attribute, held[attribute.name])
+      if (isAssigned(value)) values.set(attribute.name, value)
     }
     if (values.size > 0) extensions.set(schema, inSchemaOrder(schema.attributes, values))
   }
   return withConcealed(type, arrange(type, base, extensions), document)
 }
 
-function ordered(attribute: Attribute, value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map((element) => orderedObject(attribute, element))
-  return orderedObject(attribute, value)
+/** A value with its members in order, and without the shells that a PATCH has left in its list. */
+function ordered(attribute: Attribute, value: JsonValue | undefined): JsonValue | undefined {
+  const { subAttributes } = attribute
+  if (isJsonObject(value)) return inSchemaOrder(subAttributes, new Map(Object.entries(value)))
+  if (!Array.isArray(value)) return value
+  return value
+    .filter((element) => !isShell(attribute, element))
+    .map((element) =>
+      isJsonObject(element)
+        ? inSchemaOrder(subAttributes, new Map(Object.entries(element)))
+        : element,
+    )
 }
-
-const orderedObject = (attribute: Attribute, value: JsonValue): JsonValue =>
-  isJsonObject(value)
-    ? inSchemaOrder(attribute.subAttributes, new Map(Object.entries(value)))
-    : value
 
 /** RFC 7643 section 2.5: null, an empty list and an object without members are all unassigned. */
 export function isAssigned(value: JsonValue | undefined): value is JsonValue {

@@ -53,10 +53,15 @@ export const TOLERANCES = {
     understood: 'the attribute is unassigned',
     source: 'Entra ID (null update), OneLogin templates',
   },
+  numberForString: {
+    sent: 'a whole number for a string',
+    understood: 'its digits; one past 9007199254740991 is refused, as its digits are not exact',
+    source: 'feeds of personnel systems (employeeNumber); off in every mode',
+  },
   stringForComplex: {
-    sent: 'a string for a complex attribute that has a "value"',
+    sent: 'a string for a complex attribute that has a "value", or for an element of a list of them',
     understood: 'an object with that value',
-    source: 'Entra ID (manager)',
+    source: 'Entra ID (manager), administrators’ templates (roles: ["admin"])',
   },
   listForSingular: {
     sent: 'a list of one object for a single-valued attribute',
@@ -67,6 +72,21 @@ export const TOLERANCES = {
     sent: 'one object for a multi-valued attribute',
     understood: 'a list of that object',
     source: 'Rippling, administrators’ templates',
+  },
+  nullElements: {
+    sent: 'null among the elements of a list',
+    understood: 'nothing; it is left out (a list of nothing else is refused)',
+    source: 'administrators’ templates',
+  },
+  valueForList: {
+    sent: 'one string, number or boolean for a multi-valued attribute',
+    understood: 'a list of that value',
+    source: 'administrators’ templates, scripts (members: "ID")',
+  },
+  objectForValue: {
+    sent: 'an object with "value" as an element of a list of simple values',
+    understood: 'that value',
+    source: 'Entra ID (multi-valued attributes of extensions)',
   },
   pathsAsKeys: {
     sent: 'keys such as name.givenName or urn:…:User:employeeNumber in a PATCH value without a path',
@@ -124,7 +144,8 @@ const all = (on: boolean): Tolerances =>
 
 /** The presets that a tenant's `mode` names. */
 export const MODES = {
-  interop: all(true),
+  /** A number as a string is more often a fault of the feed: who wants it switches it on. */
+  interop: { ...all(true), numberForString: false },
   /** RFC 7644 to the letter: section 3.5.2 allows operations without a path, and whole elements. */
   rfc: {
     ...all(false),

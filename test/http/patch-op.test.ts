@@ -250,8 +250,8 @@ const REFUSED: readonly (readonly [ids: string, operation: Operation, type: stri
     ['R7644-3.5.2.3-13', { op: 'replace', path: 'active', value: 5 }, 'invalidValue', 'active'],
     ['R7644-3.5.2.3-13', { op: 'replace', path: 'active', value: 'x' }, 'invalidValue', 'active'],
     ['R7644-3.5.2.3-13', { op: 'replace', path: 'title', value: {} }, 'invalidValue', 'title'],
-    ['R7644-3.5.2.3-13', { op: 'replace', path: 'emails', value: 'x' }, 'invalidValue', 'emails'],
-    ['R7644-3.5.2.3-13', { op: 'replace', path: 'emails', value: ['x'] }, 'invalidValue', 'emails'],
+    ['R7644-3.5.2.3-13', { op: 'replace', path: 'emails', value: {} }, 'invalidValue', 'emails'],
+    ['R7644-3.5.2.3-13', { op: 'replace', path: 'emails', value: [5] }, 'invalidValue', 'emails'],
     ['R7644-3.5.2.3-13', { op: 'replace', path: 'name', value: 'x' }, 'invalidValue', 'name'],
     [
       'R7644-3.5.2.3-13',

@@ -9,6 +9,7 @@ import { instantOf } from '../instant.ts'
 import type { AttributePath, ResolvedPath } from '../registry.ts'
 import type { Attribute } from '../schema.ts'
 import { type Rules, tolerated } from '../tolerance.ts'
+import { coerced } from '../value.ts'
 import type { CompareOperator, Filter, Literal, PathText } from './filter.ts'
 
 /**
@@ -190,9 +191,11 @@ function typedValue(
       if (instant !== undefined) return instant
       throw mismatch(filter, path, 'a dateTime such as "2026-01-31T09:30:00Z"')
     }
-    default:
-      if (typeof value !== 'string') throw mismatch(filter, path, 'a string in double quotes')
-      return leaf.caseExact ? value : fold(value)
+    default: {
+      const text = coerced(leaf, value, options.rules)
+      if (typeof text !== 'string') throw mismatch(filter, path, 'a string in double quotes')
+      return leaf.caseExact ? text : fold(text)
+    }
   }
 }
 

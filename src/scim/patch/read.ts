@@ -127,8 +127,8 @@ function readOperation(
 }
 
 /**
- * A simple value out of the list that some clients wrap it in: here already, since a password is
- * hashed before the operation is applied, and must not be missed.
+ * A simple value out of the list that some clients wrap it in, and the text of a number: here
+ * already, since a password is hashed before the operation is applied, and must not be missed.
  */
 function bare(
   op: PatchOp,
@@ -136,7 +136,8 @@ function bare(
   value: JsonValue | undefined,
   rules: Rules,
 ): JsonValue | undefined {
-  if (op === 'remove' || target.kind === 'extension' || !Array.isArray(value)) return value
+  if (op === 'remove' || target.kind === 'extension') return value
+  if (!Array.isArray(value) && typeof value !== 'number') return value
   const { leaf } = target
   if (leaf.multiValued || leaf.type === 'complex') return value
   return readValue(leaf, value, target.text, rules) ?? null
