@@ -33,8 +33,6 @@ export interface Draft {
    * The ids asserted for each link attribute; an attribute that the body does not name is not here.
    */
   readonly links: ReadonlyMap<Link, readonly string[]>
-  /** Lower-case names that the body holds at its top level, those with null included. */
-  readonly asserted: ReadonlySet<string>
 }
 
 /**
@@ -53,22 +51,20 @@ export function* draftSteps(type: ResourceType, body: JsonValue, rules: Rules): 
       `the body is ${shown(body)}, expected a ${type.name} object`,
     )
   }
-  readSchemas(type, body, rules)
+  const listed = readSchemas(type, body, rules)
   const base = new Map<string, JsonValue>()
   const extensions = new Map<Schema, JsonObject>()
   const links = new Map<Link, readonly string[]>()
-  const asserted = new Set<string>()
 
-  for (const [name, raw] of Object.entries(body)) {
+  for (const [name, raw] of membersOf(type, body, rules)) {
     const key = name.toLowerCase()
-    // What a template leaves empty is not said: a default stays a default.
-    if (!isLeftEmpty(raw, rules)) asserted.add(key)
     if (key === 'schemas') continue
     const attribute = type.attributes.get(key)
     if (!attribute) {
       if (raw !== null && !isLeftEmpty(raw, rules))
         requireAccepted(type, name, name, 'invalidValue', rules)
       readExtension(type, name, raw, extensions, rules)
+      requireListed(type, name, raw, listed, rules)
       continue
     }
     if (attribute.mutability === 'readOnly') continue
@@ -80,7 +76,54 @@ export function* draftSteps(type: ResourceType, body: JsonValue, rules: Rules): 
     const value = readValue(attribute, raw, attribute.name, rules)
     if (value !== undefined) base.set(attribute.name, value)
   }
-  return { document: arrange(type, base, extensions), links, asserted }
+  return { document: arrange(type, base, extensions), links }
+}
+
+/** Whether a name is the URN of the core schema, under which nothing stands in a resource. */
+export const isCoreUrn = ({ schema }: ResourceType, name: string): boolean =>
+  name.toLowerCase() === schema.id.toLowerCase()
+
+/** @throws ScimError invalidSyntax where the core schema's URN holds no attributes */
+export function requireContainer(at: string, rules: Rules): void {
+  if (tolerated(rules, 'coreContainer')) return
+  const detail = `${at}: found the core schema as a container, expected its attributes outside of it`
+  throw ScimError.of('invalidSyntax', detail)
+}
+
+/** The members of a body, those that stand under the URN of the core schema among them. */
+function membersOf(type: ResourceType, body: JsonObject, rules: Rules): [string, JsonValue][] {
+  const members = Object.entries(body)
+  const index = members.findIndex(([name]) => isCoreUrn(type, name))
+  const [container, held] = members[index] ?? []
+  if (container === undefined || held === undefined || held === null) return members
+  requireContainer(container, rules)
+  if (!isJsonObject(held)) {
+    const detail = `${container}: found ${shown(held)}, expected an object of attributes`
+    throw ScimError.of('invalidValue', detail)
+  }
+  const named = new Set(members.map(([name]) => name.toLowerCase()))
+  const twice = Object.keys(held).find((name) => named.has(name.toLowerCase()))
+  if (twice !== undefined) {
+    const detail = `${container}.${twice}: found it outside of the container too, expected it once`
+    throw ScimError.of('invalidSyntax', detail)
+  }
+  return members.toSpliced(index, 1, ...Object.entries(held))
+}
+
+/** An extension has to be listed in `schemas` (RFC 7643 section 3), where they are there at all. */
+function requireListed(
+  type: ResourceType,
+  name: string,
+  raw: JsonValue,
+  listed: ReadonlySet<string> | undefined,
+  rules: Rules,
+): void {
+  const lower = name.toLowerCase()
+  if (!listed || listed.has(lower) || raw === null) return
+  if (!type.extensions.some(({ schema }) => schema.id.toLowerCase() === lower)) return
+  if (tolerated(rules, 'unlistedExtensions')) return
+  const detail = `${name}: found data of an extension, expected its URN in "schemas"`
+  throw ScimError.of('invalidSyntax', detail)
 }
 
 /** Whether a value is what a template leaves where it has none. */
@@ -154,14 +197,22 @@ export function readExtensionObject(
   return values.size === 0 ? undefined : inSchemaOrder(schema.attributes, values)
 }
 
-/** `schemas` has to name the base schema; what else it may name is a matter of tolerance. */
-function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
+/**
+ * `schemas` has to name the base schema; what else it may name is a matter of tolerance.
+ *
+ * @returns the URIs in lower case, or undefined where the body has none
+ */
+function readSchemas(
+  type: ResourceType,
+  body: JsonObject,
+  rules: Rules,
+): ReadonlySet<string> | undefined {
   const key = Object.keys(body).find((name) => name.toLowerCase() === 'schemas')
   const named = key === undefined ? undefined : body[key]
   const missing =
     named === undefined || named === null || (Array.isArray(named) && named.length === 0)
   if (missing) {
-    if (tolerated(rules, 'missingSchemas')) return
+    if (tolerated(rules, 'missingSchemas')) return undefined
     throw ScimError.of('invalidSyntax', `schemas: found nothing, expected ["${type.schema.id}"]`)
   }
   if (!Array.isArray(named)) {
@@ -181,7 +232,7 @@ function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
     )
   }
   const foreign = lower.findIndex((uri) => !known.has(uri))
-  if (foreign < 0 || tolerated(rules, 'unknownSchemas')) return
+  if (foreign < 0 || tolerated(rules, 'unknownSchemas')) return new Set(lower)
   throw ScimError.of(
     'invalidSyntax',
     `schemas: ${shown(named[foreign] ?? null)} is no schema of ${type.name}`,

@@ -105,9 +105,8 @@ export const TOLERANCES = {
   },
   createOnReplace: {
     sent: 'op "replace" on an element that does not exist, such as emails[type eq "work"].value',
-    understood:
-      'the element is created from the terms of its filter, if canonical values or primary',
-    source: 'Entra ID',
+    understood: 'the element is created from the terms of its filter, if all are eq joined by and',
+    source: 'Entra ID (addresses[type eq "untyped"].locality in its own mappings)',
   },
   mergeOnReplace: {
     sent: 'op "replace" on a singular complex attribute such as name',
@@ -128,6 +127,26 @@ export const TOLERANCES = {
     sent: 'an attribute of an extension without its URN, such as manager, in a filter or a path',
     understood: 'that attribute, where one extension alone has it',
     source: 'Entra ID (whether a user has this manager)',
+  },
+  dotAfterUrn: {
+    sent: 'a dot between a URN and its attribute, such as urn:…:User.manager, in a filter or a path',
+    understood: 'the attribute behind it',
+    source: "Microsoft's collection of requests",
+  },
+  coreContainer: {
+    sent: 'attributes of the core schema in an object under its URN, as an extension has them',
+    understood: 'these attributes',
+    source: 'administrators’ templates, SDKs that treat all schemas alike',
+  },
+  readOnlyValues: {
+    sent: 'a readOnly attribute, such as id, in the value of a PATCH operation without a path',
+    understood: 'nothing; it is left as it is',
+    source: 'Okta (id in a renaming), authentik',
+  },
+  unlistedExtensions: {
+    sent: 'an extension in a body whose "schemas" does not list its URN',
+    understood: 'as if it were listed',
+    source: 'Entra ID (extensions of one’s own)',
   },
   freeFormats: {
     sent: 'a country, locale, time zone, language, URI or certificate of another form than its own',

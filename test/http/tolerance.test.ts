@@ -12,6 +12,7 @@ import {
   LIST_RESPONSE,
   PATCH_OP,
   type Scim,
+  schemasOf,
   sharedServer,
   USER,
 } from './given.ts'
@@ -37,7 +38,11 @@ interface Case {
 }
 
 const put = (body: object) => (scim: Scim, user: Body) =>
-  scim.request('PUT', `/Users/${user.id}`, { schemas: [USER], userName: user.userName, ...body })
+  scim.request('PUT', `/Users/${user.id}`, {
+    schemas: schemasOf(USER, body),
+    userName: user.userName,
+    ...body,
+  })
 
 const patch =
   (...operations: object[]) =>
@@ -308,6 +313,44 @@ const CASES: Readonly<Record<Tolerance, readonly Case[]>> = {
       otherwise: 'invalidPath',
     },
   ],
+  dotAfterUrn: [
+    {
+      source: 'Microsoft’s collection',
+      send: patch({ op: 'replace', path: `${ENTERPRISE}.department`, value: 'X' }),
+      understood: { [ENTERPRISE]: { department: 'X' } },
+      otherwise: 'invalidPath',
+    },
+  ],
+  coreContainer: [
+    {
+      source: 'a PATCH with the URN as its path',
+      send: patch({ op: 'add', path: USER, value: { title: 'T' } }),
+      understood: { title: 'T', [USER]: undefined },
+      otherwise: 'invalidSyntax',
+    },
+    {
+      source: 'a body',
+      send: put({ [USER]: { title: 'T' } }),
+      understood: { title: 'T', [USER]: undefined },
+      otherwise: 'invalidSyntax',
+    },
+  ],
+  readOnlyValues: [
+    {
+      source: 'Okta, authentik',
+      send: patch({ op: 'replace', value: { id: 'other', groups: [], title: 'T' } }),
+      understood: { title: 'T', groups: undefined },
+      otherwise: 'mutability',
+    },
+  ],
+  unlistedExtensions: [
+    {
+      source: 'Entra ID (extensions of one’s own)',
+      send: put({ schemas: [USER], [ENTERPRISE]: { department: 'X' } }),
+      understood: { [ENTERPRISE]: { department: 'X' } },
+      otherwise: 'invalidSyntax',
+    },
+  ],
   freeFormats: [
     {
       source: 'Okta [R7643-4.1-17]',
@@ -348,6 +391,9 @@ async function expectCase(scim: Scim, { given, send, understood, otherwise }: Ca
   for (const [name, value] of Object.entries(outcome)) expect(after[name], name).toEqual(value)
 }
 
+/** What is said of operations without a path asks for `pathlessPatch` first. */
+const WITHOUT_PATH: ReadonlySet<Tolerance> = new Set(['pathsAsKeys', 'readOnlyValues'])
+
 const inMode = (mode: string) => ({ config: { tenants: { default: { mode } } } })
 
 for (const target of TARGETS) {
@@ -362,7 +408,7 @@ for (const target of TARGETS) {
       afterAll(() => rmSync(schemas, { recursive: true }))
 
       // Without pathless operations there is no value that could hold paths as keys.
-      const named = NAMES.filter((name) => name !== 'pathsAsKeys' || MODES[mode].pathlessPatch)
+      const named = NAMES.filter((name) => !WITHOUT_PATH.has(name) || MODES[mode].pathlessPatch)
       for (const name of named) {
         for (const one of CASES[name]) {
           const isOn = MODES[mode][name]
@@ -499,7 +545,7 @@ for (const target of TARGETS) {
 
     test('the other tolerances stay as the mode has them', async () => {
       const on = NAMES.filter((name) => MODES.interop[name] && !off.includes(name))
-      for (const name of on.filter((name) => name !== 'pathsAsKeys'))
+      for (const name of on.filter((name) => !WITHOUT_PATH.has(name)))
         for (const one of CASES[name]) await expectCase(scim, one, true)
     })
   })

@@ -329,6 +329,42 @@ const CASES: Record<Tolerance, readonly Case[]> = {
       understood: { ...STORED, [ENTERPRISE]: { manager: { value: 'm' } } },
     },
   ],
+  dotAfterUrn: [
+    { send: (rules) => found(rules, `${ENTERPRISE}.department eq "x"`), understood: false },
+    {
+      send: (rules) =>
+        patchedUser(rules, { op: 'add', path: `${ENTERPRISE}.manager.value`, value: 'm' }),
+      understood: { ...STORED, [ENTERPRISE]: { manager: { value: 'm' } } },
+    },
+    {
+      send: (rules) =>
+        patchedUser(rules, { op: 'add', value: { [`${ENTERPRISE}.department`]: 'X' } }),
+      understood: { ...STORED, [ENTERPRISE]: { department: 'X' } },
+    },
+  ],
+  coreContainer: [
+    {
+      send: (rules) => user(rules, { [USER]: { title: 'T' } }),
+      understood: { userName: 'ann', title: 'T' },
+    },
+    {
+      send: (rules) =>
+        patchedUser(rules, { op: 'replace', value: { [USER.toUpperCase()]: { title: 'T' } } }),
+      understood: { ...STORED, title: 'T' },
+    },
+  ],
+  readOnlyValues: [
+    {
+      send: (rules) => patchedUser(rules, { op: 'replace', value: { id: 'x', title: 'T' } }),
+      understood: { ...STORED, title: 'T' },
+    },
+  ],
+  unlistedExtensions: [
+    {
+      send: (rules) => user(rules, { [ENTERPRISE]: { department: 'X' } }),
+      understood: { userName: 'ann', [ENTERPRISE]: { department: 'X' } },
+    },
+  ],
   freeFormats: [
     {
       send: (rules) => user(rules, { addresses: [{ country: 'USA' }], locale: 'none at all' }),

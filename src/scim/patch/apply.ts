@@ -10,24 +10,22 @@ import { type Document, isAssigned, rearrange } from '../resource.ts'
 import type { Attribute } from '../schema.ts'
 import { type Rules, tolerated } from '../tolerance.ts'
 import {
-  elementsOf,
   expectedMembers,
   idInReference,
   isJsonObject,
   isReference,
-  isSame,
   isShell,
   type JsonObject,
   mergeElements,
-  readElements,
   readSingle,
   readValue,
   sameValue,
   saysNone,
   shown,
 } from '../value.ts'
-import { type Assignment, requireRemoveByValue, type Selection } from './assignment.ts'
+import type { Assignment, Selection } from './assignment.ts'
 import { editLinks } from './links.ts'
+import { namedBy, onlyQualifiers, patchList, patchSelectedValues } from './list.ts'
 import { demoted, primariesOf } from './primary.ts'
 
 /**
@@ -54,7 +52,7 @@ export function applyPatch(
     else {
       visits += visitsOf(document, target, assignment)
       if (visits > PATCH_VISITS_MAX) throw tooMuch('elements to look at', PATCH_VISITS_MAX)
-      assign(document, target, assignment, rules)
+      assign(document, target, assignment, rules, type.defaults)
     }
   }
   const filters = links.filter(({ op }) => op === 'removeWhere').length
@@ -99,6 +97,7 @@ function assign(
   path: AttributePath,
   assignment: Assignment,
   rules: Rules,
+  defaults: ResourceType['defaults'],
 ): void {
   const { attribute, sub, extension } = path
   const held = extension ? document[extension.id] : document
@@ -112,9 +111,24 @@ function assign(
         `${assignment.at}: ${path.text} is required and cannot be removed`,
       )
     }
-    delete container[attribute.name]
+    const kept = extension ? undefined : clearedTo(attribute, container[attribute.name], defaults)
+    if (kept === undefined) delete container[attribute.name]
+    else container[attribute.name] = kept
   }
   if (extension) document[extension.id] = container
+}
+
+/**
+ * What an attribute that has a default becomes when it is cleared: the default, so that what is shown
+ * is what filters find. Nobody who is suspended becomes active by it.
+ */
+function clearedTo(
+  { name }: Attribute,
+  was: JsonValue | undefined,
+  defaults: ResourceType['defaults'],
+): JsonValue | undefined {
+  if (was === undefined || !Object.hasOwn(defaults, name)) return undefined
+  return name === 'active' && was === false ? was : defaults[name]
 }
 
 function nextValue(
@@ -124,15 +138,11 @@ function nextValue(
   rules: Rules,
 ): JsonValue | undefined {
   const { attribute, sub } = path
-  const { op, selection, value, at } = assignment
+  const { op, selection, value } = assignment
+  if (selection?.isOfValues) return patchValues(current, path, assignment, selection, rules)
   if (selection) return patchSelected(current, path, assignment, selection, rules)
   if (attribute.multiValued) {
-    if (sub) {
-      throw ScimError.of(
-        'invalidPath',
-        `${at}: "${path.text}" names no element; use ${attribute.name}[filter].${sub.name}`,
-      )
-    }
+    if (sub) throw namesNoElement(path, assignment)
     return patchList(current, attribute, assignment, rules)
   }
   if (sub) {
@@ -156,6 +166,12 @@ function nextValue(
   const read = readValue(attribute, value ?? null, path.text, rules)
   return read === undefined && op === 'add' ? current : read
 }
+
+const namesNoElement = ({ text, attribute, sub }: AttributePath, { at }: Assignment): ScimError =>
+  ScimError.of(
+    'invalidPath',
+    `${at}: "${text}" names no element; use ${attribute.name}[filter].${sub?.name}`,
+  )
 
 /**
  * A single complex value: what is given is laid over what is there (sections 3.5.2.1 and 3.5.2.3).
@@ -257,70 +273,27 @@ function readSub(
   return isAssigned(next) ? next : undefined
 }
 
-function patchList(
+/** A filter on the values of a list of simple ones: `tags[value eq "x"]`, `box.labels[…]`. */
+function patchValues(
   current: JsonValue | undefined,
-  attribute: Attribute,
+  path: AttributePath,
   assignment: Assignment,
+  selection: Selection,
   rules: Rules,
 ): JsonValue | undefined {
-  const { op, value, at } = assignment
-  const elements = Array.isArray(current) ? current : []
-  if (op === 'remove') {
-    if (value === undefined || value === null) return undefined
-    requireRemoveByValue(attribute, at, rules)
-    return withoutValues(elements, attribute, value, `${at}: ${attribute.name}`, rules)
-  }
-  const given = readValue(attribute, value ?? null, attribute.name, rules)
-  const added = Array.isArray(given) ? given : []
-  if (op === 'replace') {
-    if (added.length === 0) requireSaidNone(attribute, value ?? null, at, rules)
-    return added
-  }
-  const merged = mergeElements(attribute, elements, added)
-  const primary = primariesOf(added, attribute, at)
-  return mergeElements(attribute, [], demoted(attribute, merged, primary, merged))
-}
-
-/** A list of shells replaces nothing: only what says so by name empties a list. */
-function requireSaidNone(attribute: Attribute, value: JsonValue, at: string, rules: Rules): void {
-  const elements = elementsOf(attribute, value, attribute.name, rules)
-  const [shell] = readElements(attribute, elements, attribute.name, rules)
-  if (shell !== undefined) throw onlyQualifiers(attribute, shell, `${at}: ${attribute.name}`)
-}
-
-const onlyQualifiers = (attribute: Attribute, shell: JsonValue, at: string): ScimError => {
-  const names = isJsonObject(shell) ? Object.keys(shell).join(' and ') : ''
-  const expected = expectedMembers(attribute)
-  return ScimError.of('invalidValue', `${at}: found nothing but ${names}, expected ${expected}`)
-}
-
-/** Removes the elements that a value list names: those that hold all that one of its items says. */
-function withoutValues(
-  elements: readonly JsonValue[],
-  attribute: Attribute,
-  value: JsonValue,
-  at: string,
-  rules: Rules,
-): JsonValue[] {
-  if (saysNone(value, rules)) return [...elements]
-  const isList = isJsonObject(value) || Array.isArray(value)
-  const listed = (isList ? elementsOf(attribute, value, at, rules) : [value]).map((item) =>
-    attribute.type === 'complex' && typeof item === 'string' && item !== ''
-      ? { value: item }
-      : item,
+  const { attribute, sub, leaf } = path
+  if (sub && attribute.multiValued) throw namesNoElement(path, assignment)
+  const object = sub && isJsonObject(current) ? current : {}
+  const next = patchSelectedValues(
+    sub ? object[sub.name] : current,
+    leaf,
+    assignment,
+    selection,
+    rules,
   )
-  const items = readElements(attribute, listed, at, rules)
-  return elements.filter((element) => !items.some((item) => says(attribute, element, item)))
-}
-
-function says(attribute: Attribute, element: JsonValue, item: JsonValue): boolean {
-  if (!isJsonObject(item) || !isJsonObject(element)) return isSame(attribute, element, item)
-  // The value identifies an element; only without one does the rest of what is said count.
-  const names = item['value'] === undefined ? Object.keys(item) : ['value', 'type']
-  return names.every((name) => {
-    const held = item[name]
-    return held === undefined || isSame(attribute.subs.get(name.toLowerCase()), element[name], held)
-  })
+  if (!sub) return next
+  const { [sub.name]: _before, ...rest } = object
+  return isAssigned(next) ? { ...rest, [sub.name]: next } : rest
 }
 
 function patchSelected(
@@ -333,7 +306,9 @@ function patchSelected(
   const { attribute, sub } = path
   const { op } = assignment
   const elements = Array.isArray(current) ? current : current === undefined ? [] : [current]
-  const selected = elements.map((element) => selection.matches(element))
+  const { value, at } = assignment
+  const isMeant = op === 'remove' ? namedBy(attribute, sub, value, at, rules) : () => true
+  const selected = elements.map((element) => selection.matches(element) && isMeant(element))
   const raw = op === 'remove' ? null : (assignment.value ?? null)
   const isNone = saysNone(raw, rules)
   const given = sub || isNone ? undefined : readGiven(attribute, raw, assignment, rules)
@@ -421,7 +396,7 @@ function readGiven(
 
 /**
  * An element for a value path that selects none: `add` makes it from the `eq` terms of the filter;
- * so does `replace`, where that is tolerated and each term is a canonical value or `primary`.
+ * so does `replace`, where that is tolerated.
  */
 function newElement(
   path: AttributePath,
@@ -434,7 +409,7 @@ function newElement(
   const { op, at } = assignment
   const noTarget = `${at}: no element of ${attribute.name} matches the filter of the path`
   if (!seed || !attribute.multiValued) throw ScimError.of('noTarget', noTarget)
-  const mayCreate = op === 'add' || (seed.every(isCanonical) && tolerated(rules, 'createOnReplace'))
+  const mayCreate = op === 'add' || tolerated(rules, 'createOnReplace')
   if (!mayCreate) throw ScimError.of('noTarget', noTarget)
   const settable = seed.filter((term) => term.sub.mutability !== 'readOnly')
   const terms = Object.fromEntries(settable.map((term) => [term.sub.name, term.value]))
@@ -446,10 +421,4 @@ function newElement(
   // What contradicts its own path, or asks for what the server derives, makes no such element.
   if (matches(element)) return element
   throw ScimError.of('noTarget', `${noTarget}, nor would the new one`)
-}
-
-function isCanonical({ sub, value }: { sub: Attribute; value: JsonValue }): boolean {
-  if (sub.type === 'boolean') return sub.name === 'primary'
-  const lower = typeof value === 'string' ? value.toLowerCase() : undefined
-  return sub.canonicalValues.some((canonical) => canonical.toLowerCase() === lower)
 }

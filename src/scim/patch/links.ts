@@ -54,8 +54,14 @@ export function editLinks(link: Link, assignment: Assignment, rules: Rules): Lin
   if (selection) {
     requireStored(selection.typed, at)
     const held = heldId(target as AttributePath, selection)
+    const matches = (member: LinkedResource) => selection.matches(elementOf(member))
+    if (op === 'remove' && value !== undefined && value !== null) {
+      // What fits both the filter and the value: no more than the value names.
+      requireRemoveByValue(link.attribute, at, rules)
+      return [{ link, op, ids, matches }]
+    }
     if (held !== undefined) return [{ link, op: 'remove', ids: [held] }]
-    return [{ link, op: 'removeWhere', matches: (member) => selection.matches(elementOf(member)) }]
+    return [{ link, op: 'removeWhere', matches }]
   }
   if (op !== 'remove') return [{ link, op, ids }]
   if (value === undefined || value === null) return [{ link, op: 'replace', ids: [] }]

@@ -669,13 +669,24 @@ scenarios('replace', userTypeOf, ANN, [
     },
   ],
   [
-    '[R7644-3.5.2.3-09] of an element that is not there is refused',
+    '[R7644-3.5.2.3-09] of an element that is not there makes it, whatever its type is called',
     replace('emails[type eq "nope"].value', 'x'),
-    'noTarget',
+    {
+      emails: [
+        { value: 'a@work', display: 'W', type: 'work', primary: true },
+        { value: 'a@home', type: 'home' },
+        { value: 'x', type: 'nope' },
+      ],
+    },
   ],
   [
     '[R7644-3.5.2.3-09] for roles, which have no canonical types, too',
-    replace('roles[type eq "work"].value', 'x'),
+    replace('roles[type eq "work" and primary eq true].value', 'x'),
+    { roles: [{ value: 'x', type: 'work', primary: true }] },
+  ],
+  [
+    '[R7644-3.5.2.3-09] but not where the terms contradict each other',
+    replace('emails[type eq "a" and type eq "b"].value', 'x'),
     'noTarget',
   ],
   [
@@ -1111,12 +1122,10 @@ describe('what others got wrong with groups', () => {
 test('[A16] the attribute of a URN that is no schema of the type is refused, not guessed', () => {
   const paths = [
     `${USER}:foo`,
-    `${USER}.userName`,
     `${USER}:userName:foo`,
     'urn:ietf:params:scim:schemas:core:1.0:User:userName',
     `${ENTERPRISE}User:department`,
     GROUP,
-    USER,
     WIDGET,
   ]
   for (const path of paths) {
@@ -1131,7 +1140,7 @@ test('a refusal says which operation, which attribute, what was found and what w
   expect(messageOf(replace('title', 'X'), remove('userName'))).toBe(
     'Operations[1]: userName is required and cannot be removed',
   )
-  expect(messageOf(replace('emails[type eq "x"].value', 'y'))).toBe(
+  expect(messageOf(replace('emails[type ne "x" and value eq "y"].value', 'y'))).toBe(
     'Operations[0]: no element of emails matches the filter of the path',
   )
   expect(messageOf(add('emails.value', 'y'))).toBe(
