@@ -237,13 +237,13 @@ const REFUSED: readonly (readonly [ids: string, operation: Operation, type: stri
     ['R7644-3.5.2.3-01', { op: 'replace', path: 'title' }, 'invalidValue', 'Operations[0].value'],
     [
       'R7644-3.5.2.3-09 R7644-3.12-11 ENTRA-13',
-      { op: 'replace', path: 'emails[type eq "nope"].value', value: 'x' },
+      { op: 'replace', path: 'emails[type eq "a" or type eq "b"].value', value: 'x' },
       'noTarget',
       'emails',
     ],
     [
       'R7644-3.5.2.3-09',
-      { op: 'replace', path: 'emails[value eq "nope"].display', value: 'x' },
+      { op: 'replace', path: 'emails[value sw "nope"].display', value: 'x' },
       'noTarget',
       'emails',
     ],

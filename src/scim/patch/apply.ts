@@ -119,8 +119,8 @@ function assign(
 }
 
 /**
- * What an attribute that has a default becomes when it is cleared: the default, so that what is shown
- * is what filters find. Nobody who is suspended becomes active by it.
+ * What an attribute that has a default becomes when it is cleared: the default, so that what is
+ * shown is what filters find. Nobody who is suspended becomes active by it.
  */
 function clearedTo(
   { name }: Attribute,

@@ -1,4 +1,4 @@
-/** Turns an operation on a multi-valued attribute into its next elements. RFC 7644 section 3.5.2. */
+/** Turns an operation on a list into its next elements. RFC 7644 section 3.5.2. */
 
 import { ScimError } from '../error.ts'
 import type { JsonValue } from '../json.ts'
@@ -90,7 +90,7 @@ function says(attribute: Attribute, element: JsonValue, item: JsonValue): boolea
 }
 
 /**
- * Which elements a removal with a filter in its path means by its value too: only what fits both goes.
+ * Which elements a removal with a filter in its path means by its value too: what fits both goes.
  *
  * @throws ScimError invalidValue where removal by value is not tolerated
  */
