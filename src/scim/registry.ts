@@ -432,6 +432,10 @@ const RESOLVED_COUNT_MAX = 2000
 /** A longer text is looked up anew each time: no path of a schema needs it. */
 const RESOLVED_LENGTH_MAX = 200
 
+/** Whether an attribute is a list of simple values, each of which is its implied `value`. */
+export const isSimpleList = ({ multiValued, type }: Attribute): boolean =>
+  multiValued && type !== 'complex'
+
 function resolverOf(
   base: Schema,
   extensions: TypeDraft['extensions'],
@@ -477,7 +481,8 @@ function resolverOf(
     const attribute = (extension?.byName ?? attributes).get(dot < 0 ? name : name.slice(0, dot))
     if (!attribute) return undefined
     const sub = dot < 0 ? undefined : attribute.subs.get(name.slice(dot + 1))
-    if (dot >= 0 && !sub) return undefined
+    const isImplied = name.slice(dot + 1) === 'value' && isSimpleList(attribute)
+    if (dot >= 0 && !sub && !isImplied) return undefined
     const short = sub ? `${attribute.name}.${sub.name}` : attribute.name
     return {
       kind: 'attribute',
