@@ -10,6 +10,7 @@ import { tokenEndpoint } from './auth/oauth.ts'
 import { limiter } from './auth/rate.ts'
 import { sealer } from './auth/seal.ts'
 import { type Config, ConfigFaults, DEFAULT_SETTINGS, type TenantSettings } from './config.ts'
+import { ANSWER_LIMITS, type AnswerLimits, answersWithin } from './http/answers.ts'
 import { forwarded, proxyCheck } from './http/forwarded.ts'
 import { createServer } from './http/server.ts'
 import type { Wire } from './http/wire.ts'
@@ -53,6 +54,8 @@ export interface Surroundings {
   readonly log: Log
   now(): number
   newId(): string
+  /** How much answers may take where that is not what it is by default. */
+  readonly answers?: Partial<AnswerLimits>
   /** Told about long work at the start. */
   progress?(message: string): void
 }
@@ -160,6 +163,7 @@ async function startLocked(
       viewOf: viewFor,
       log,
       limits: limitsOf(config, now),
+      answers: answersWithin({ ...ANSWER_LIMITS, ...surroundings.answers }),
       check: tokenCheck(
         bearerCheck(control, config.token),
         jwtCheck({ tenants: config.tenants, tokens, control, now, log }),
