@@ -56,6 +56,8 @@ export interface Surroundings {
   newId(): string
   /** How much answers may take where that is not what it is by default. */
   readonly answers?: Partial<AnswerLimits>
+  /** Seconds after which a silent connection is closed, where that is not what it is by default. */
+  readonly idleS?: number
   /** Told about long work at the start. */
   progress?(message: string): void
 }
@@ -195,7 +197,9 @@ async function startLocked(
       isSecret: secretNames(registry.types),
       isTenant: (name) => control.tenant(name) !== undefined,
     }
-    const listener = await listen(createServer(wire, config.tls !== undefined), config, log, now)
+    const { idleS } = surroundings
+    const server = createServer(wire, config.tls !== undefined)
+    const listener = await listen(server, { ...config, idleS }, log, now)
     const { url } = listener
     baseUrl ||= url
     if (/^(?:https?:\/\/(?:0\.0\.0\.0|\[::\]):|http:\/\/localhost\/)/.test(baseUrl)) {

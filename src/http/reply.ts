@@ -85,13 +85,22 @@ async function* listTexts(
 ): AsyncGenerator<readonly Piece[]> {
   const rest = page.toReversed()
   const pause = slicer(context)
-  let before = head
+  let pieces: Piece[] = [head]
+  let length = 0
   for (let stored = rest.pop(); stored; stored = rest.pop()) {
     await pause()
-    yield [before, ...(await represent(context, stored, projectionOf(stored.type)))]
-    before = ','
+    for (const piece of await represent(context, stored, projectionOf(stored.type))) {
+      pieces.push(piece)
+      // One long list of members is held at a time: what comes after it is read when it is sent.
+      length += isKnown(piece) ? piece.length : ANSWER_PIECE_LENGTH
+    }
+    if (rest.length > 0) pieces.push(',')
+    if (length < ANSWER_PIECE_LENGTH) continue
+    yield pieces
+    pieces = []
+    length = 0
   }
-  yield [before === ',' ? ']}' : `${before}]}`]
+  yield [...pieces, ']}']
 }
 
 const isKnown = (piece: Piece): piece is string => typeof piece === 'string'

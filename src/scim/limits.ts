@@ -23,6 +23,9 @@ export const ANSWER_WAIT_MS = 10_000
 /** One piece of an answer that is not small, and how long a client may leave it unread. */
 export const ANSWER_PIECE_LENGTH = 64 * KIB
 export const ANSWER_STALL_MS = 30_000
+/** File descriptors that no connection may take, and how often it is seen whether any is left. */
+export const DESCRIPTORS_RESERVE = 16
+export const DESCRIPTORS_LOOK_MS = 250
 /** Nesting of arrays and objects in a request body. */
 export const JSON_DEPTH_MAX = 32
 /** Members of one object in a request body. */
