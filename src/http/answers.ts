@@ -21,7 +21,7 @@ export interface AnswerLimits {
   readonly madeMax: number
   /** Bytes of the answers that are being sent. */
   readonly bytesMax: number
-  /** Requests that wait for either. */
+  /** Requests that wait for either, half of them of one credential. */
   readonly waitingMax: number
   /** How long one of them waits. */
   readonly waitMs: number
@@ -90,6 +90,15 @@ export function answersWithin(limits: AnswerLimits): Answers {
   const byCredential = new Map<string, Taken>()
   /** The longest waiting first. */
   const waiting = new Set<Waiting>()
+  const waitingBy = new Map<string, number>()
+  const isQueueFull = (credential: string): boolean =>
+    waiting.size >= limits.waitingMax ||
+    (waitingBy.get(credential) ?? 0) >= Math.ceil(limits.waitingMax / SHARES)
+  const countWaiting = (credential: string, more: 1 | -1): void => {
+    const count = (waitingBy.get(credential) ?? 0) + more
+    if (count === 0) waitingBy.delete(credential)
+    else waitingBy.set(credential, count)
+  }
 
   const fits = (taken: Taken, most: Taken, { turns, bytes }: Taken): boolean =>
     (turns === 0 || taken.turns + turns <= most.turns) &&
@@ -157,12 +166,15 @@ export function answersWithin(limits: AnswerLimits): Answers {
       add(credential, turns, bytes)
       return undefined
     }
-    if (waiting.size >= limits.waitingMax) {
-      throw busy(`${waiting.size} requests wait for their answers already`)
+    if (isQueueFull(credential)) {
+      throw busy(`${waitingBy.get(credential) ?? 0} requests wait for their answers already`)
     }
     return new Promise((resolve, reject) => {
       const signal = signalOf()
+      let isQueued = false
       const end = (): void => {
+        if (isQueued) countWaiting(credential, -1)
+        isQueued = false
         waiting.delete(one)
         clearTimeout(timer)
         signal.removeEventListener('abort', gone)
@@ -189,6 +201,8 @@ export function answersWithin(limits: AnswerLimits): Answers {
       if (signal.aborted) return gone()
       signal.addEventListener('abort', gone)
       waiting.add(one)
+      isQueued = true
+      countWaiting(credential, 1)
     })
   }
 
