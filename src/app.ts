@@ -11,6 +11,7 @@ import { tokenEndpoint } from './auth/oauth.ts'
 import { limiter } from './auth/rate.ts'
 import { sealer } from './auth/seal.ts'
 import { type Config, ConfigFaults, DEFAULT_SETTINGS, type TenantSettings } from './config.ts'
+import { ANSWER_LIMITS, type AnswerLimits, answersWithin } from './http/answers.ts'
 import { forwarded, proxyCheck } from './http/forwarded.ts'
 import { createServer } from './http/server.ts'
 import type { Wire } from './http/wire.ts'
@@ -54,6 +55,10 @@ export interface Surroundings {
   readonly log: Log
   now(): number
   newId(): string
+  /** How much answers may take where that is not what it is by default. */
+  readonly answers?: Partial<AnswerLimits>
+  /** Seconds after which a silent connection is closed, where that is not what it is by default. */
+  readonly idleS?: number
   /** Told about long work at the start. */
   progress?(message: string): void
 }
@@ -169,6 +174,7 @@ async function startLocked(
       viewOf: viewFor,
       log,
       limits: limitsOf(config, now),
+      answers: answersWithin({ ...ANSWER_LIMITS, ...surroundings.answers }),
       check: tokenCheck(
         bearerCheck(control, config.token),
         jwtCheck({ tenants: config.tenants, tokens, control, now, log }),
@@ -200,7 +206,9 @@ async function startLocked(
       isSecret: secretNames(registry.types),
       isTenant: (name) => control.tenant(name) !== undefined,
     }
-    const listener = await listen(createServer(wire, config.tls !== undefined), config, log, now)
+    const { idleS } = surroundings
+    const server = createServer(wire, config.tls !== undefined)
+    const listener = await listen(server, { ...config, idleS }, log, now)
     const { url } = listener
     certificateEnds = listener.certificateEnds
     baseUrl ||= url

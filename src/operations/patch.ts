@@ -1,6 +1,7 @@
 /** PATCH: RFC 7644 section 3.5.2. */
 
 import type { JsonValue } from '../scim/json.ts'
+import { ANSWER_SMALL_BYTES_MAX } from '../scim/limits.ts'
 import { applyPatch } from '../scim/patch/apply.ts'
 import { linkIdsOf } from '../scim/patch/links.ts'
 import { patchSteps } from '../scim/patch/read.ts'
@@ -25,7 +26,8 @@ export async function patch(
   const read = await inSlices(patchSteps(type, body, rules), context)
   const mentions = linkIdsOf(read)
   // Before any password is hashed; the decision asks again, on the state that it changes.
-  requireCurrent(type, id, await store.read(type, id), ifMatch)
+  const { size } = requireCurrent(type, id, await store.read(type, id), ifMatch)
+  if (size > ANSWER_SMALL_BYTES_MAX) await context.reserve(size)
   const assignments = await withHashedPasswords(context, read)
 
   return commitOne(context, {
