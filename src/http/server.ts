@@ -20,10 +20,12 @@ import {
 } from '../scim/discovery.ts'
 import { ScimError } from '../scim/error.ts'
 import { etagOf, isKnown } from '../scim/etag.ts'
-import { projectionOfWrite, readProjection } from '../scim/projection.ts'
+import { PATCH_ANSWER_LINKS_MAX } from '../scim/limits.ts'
+import { type Projection, projectionOfWrite, readProjection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { type SearchRequest, searchInBody, searchInQuery } from '../scim/search-request.ts'
 import { requireNothingSensitive } from '../scim/sensitive.ts'
+import type { Stored } from '../store/store.ts'
 import type { Ask } from './ask.ts'
 import { type Handlers, noteStray, route } from './exchange.ts'
 import { oauthRoutes } from './oauth.ts'
@@ -181,15 +183,35 @@ const resource = (name: string): Handlers => ({
     const projection = ask.projection(type)
     const body = await ask.body()
     const patched = await patch(ask.context, type, ask.id, body, ask.header('if-match'))
-    // A type with links may be very long, and its clients do not read the answer (Entra ID, Okta).
-    if (type.links.length > 0 && projection.isDefault) return changedReply(patched)
-    return resourceReply(ask.context, patched, projectionOfWrite(type, projection, 'PATCH', body))
+    const shown = projectionOfWrite(type, projection, 'PATCH', body)
+    const isShown = await answersPatch(ask.context, patched, shown)
+    return isShown ? resourceReply(ask.context, patched, shown) : changedReply(patched)
   },
   DELETE: async (ask) => {
     await remove(ask.context, ask.typeNamed(name), ask.id, ask.header('if-match'))
     return deletedReply()
   },
 })
+
+/**
+ * Whether the answer to a PATCH holds the resource. It has to when attributes are asked for;
+ * otherwise many links make a long answer, of which most clients read nothing (Entra ID, Okta).
+ */
+async function answersPatch(
+  { store, rules: { patchAnswers } }: Context,
+  patched: Stored,
+  projection: Projection,
+): Promise<boolean> {
+  if (!projection.isDefault || patchAnswers === 'always') return true
+  if (patchAnswers === 'never') return false
+  let left = PATCH_ANSWER_LINKS_MAX
+  for (const link of patched.type.links) {
+    if (projection.shown(link.attribute, undefined) === false) continue
+    left -= await store.linkCount(patched, link, left + 1)
+    if (left < 0) return false
+  }
+  return true
+}
 
 /** RFC 7644 section 3.11: another name of the resource that the credential is linked to. */
 const me: Handlers = {

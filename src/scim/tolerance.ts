@@ -148,6 +148,11 @@ export interface Rules {
   readonly tolerances: Tolerances
   /** What becomes of a member whose id names no resource. */
   readonly unknownMembers: 'refuse' | 'skip'
+  /**
+   * Whether a PATCH without `attributes` or `excludedAttributes` is answered with the resource;
+   * `auto` leaves that to the number of its links.
+   */
+  readonly patchAnswers: 'auto' | 'always' | 'never'
   /** Whether the paths that a resource type lists as `unique` (Group.displayName) have to be. */
   readonly uniqueNames: boolean
   /** Paths that the filter of a GET may not name, as the query would stand in logs of addresses. */
@@ -174,6 +179,7 @@ export const DEFAULT_RULES: Rules = {
   mode: 'interop',
   tolerances: MODES.interop,
   unknownMembers: 'refuse',
+  patchAnswers: 'auto',
   uniqueNames: true,
   sensitive: [],
 }
