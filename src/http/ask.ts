@@ -7,6 +7,7 @@ import { type Actor, may, requireAccess } from '../auth/actor.ts'
 import { requireRate } from '../auth/rate.ts'
 import type { Attempts, Context, Service, TenantView } from '../operations/context.ts'
 import { ScimError } from '../scim/error.ts'
+import type { Conditions } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
 import { type Projection, readProjection, WHOLE } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
@@ -61,6 +62,10 @@ export class Ask {
 
   header(name: string): string | undefined {
     return this.request.headers.get(name) ?? undefined
+  }
+
+  get conditions(): Conditions {
+    return { ifMatch: this.header('if-match'), ifNoneMatch: this.header('if-none-match') }
   }
 
   /** The body as JSON. @throws ScimError see readBody */

@@ -8,6 +8,7 @@ import { patch } from '../operations/patch.ts'
 import { read } from '../operations/read.ts'
 import { remove } from '../operations/remove.ts'
 import { replace } from '../operations/replace.ts'
+import { isOfVersion } from '../operations/represent.ts'
 import { search, searchAll } from '../operations/search.ts'
 import { subjectOf } from '../operations/subject.ts'
 import { verify } from '../operations/verify.ts'
@@ -38,6 +39,7 @@ import {
   listReply,
   notModifiedReply,
   resourceReply,
+  unchangedReply,
 } from './reply.ts'
 import type { Wire } from './wire.ts'
 
@@ -167,28 +169,29 @@ const resource = (name: string): Handlers => ({
     const type = ask.typeNamed(name)
     const projection = ask.projection(type)
     const stored = await read(ask.context, type, ask.id)
-    const tag = etagOf(stored.version)
-    if (isKnown(tag, ask.header('if-none-match'))) return notModifiedReply(tag)
+    const isHeld = isKnown(etagOf(stored.version), ask.conditions.ifNoneMatch)
+    if (isHeld && (await isOfVersion(ask.context, stored, projection)))
+      return unchangedReply(ask.context, stored)
     return resourceReply(ask.context, stored, projection)
   },
   PUT: async (ask) => {
     const type = ask.typeNamed(name)
     const projection = ask.projection(type)
     const body = await ask.body()
-    const replaced = await replace(ask.context, type, ask.id, body, ask.header('if-match'))
+    const replaced = await replace(ask.context, type, ask.id, body, ask.conditions)
     return resourceReply(ask.context, replaced, projectionOfWrite(type, projection, 'PUT', body))
   },
   PATCH: async (ask) => {
     const type = ask.typeNamed(name)
     const projection = ask.projection(type)
     const body = await ask.body()
-    const patched = await patch(ask.context, type, ask.id, body, ask.header('if-match'))
+    const patched = await patch(ask.context, type, ask.id, body, ask.conditions)
     const shown = projectionOfWrite(type, projection, 'PATCH', body)
     const isShown = await answersPatch(ask.context, patched, shown)
     return isShown ? resourceReply(ask.context, patched, shown) : changedReply(patched)
   },
   DELETE: async (ask) => {
-    await remove(ask.context, ask.typeNamed(name), ask.id, ask.header('if-match'))
+    await remove(ask.context, ask.typeNamed(name), ask.id, ask.conditions)
     return deletedReply()
   },
 })

@@ -151,6 +151,7 @@ function inOrder(task: Task): Task[][] {
 
 async function single(context: Context, task: Task): Promise<void> {
   const { method, type, data, version } = task.operation
+  const conditions = { ifMatch: version, ifNoneMatch: undefined }
   task.outcome = await attempt(async () => {
     const id = requireReady(task)
     if (method === 'POST') {
@@ -159,12 +160,12 @@ async function single(context: Context, task: Task): Promise<void> {
       return { status: 201, stored: created?.stored }
     }
     if (method === 'PUT') {
-      return { status: 200, stored: await replace(context, type, id, data, version) }
+      return { status: 200, stored: await replace(context, type, id, data, conditions) }
     }
     if (method === 'PATCH') {
-      return { status: 200, stored: await patch(context, type, id, data, version) }
+      return { status: 200, stored: await patch(context, type, id, data, conditions) }
     }
-    await remove(context, type, id, version)
+    await remove(context, type, id, conditions)
     return { status: 204, stored: undefined }
   })
 }
