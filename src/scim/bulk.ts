@@ -40,7 +40,7 @@ interface BulkPlace {
 }
 
 export interface BulkRequest {
-  /** How many failed operations end the request; infinite when the client does not say. */
+  /** How many failed operations end the request; infinite when the client says 0 or nothing. */
   readonly failOnErrors: number
   readonly operations: readonly (BulkOperation | BulkFault)[]
 }
@@ -65,8 +65,12 @@ export function readBulk(registry: Registry, body: JsonValue): BulkRequest {
     )
   }
   const operations = memberOf(body, 'operations')
-  if (!Array.isArray(operations) || operations.length === 0) {
+  if (!Array.isArray(operations)) {
     throw ScimError.of('invalidSyntax', `Operations: found ${shown(operations)}, expected a list`)
+  }
+  if (operations.length === 0) {
+    const detail = 'Operations: found an empty list, expected at least one operation'
+    throw ScimError.of('invalidSyntax', detail)
   }
   if (operations.length > BULK_OPERATIONS_MAX) {
     throw ScimError.status(
@@ -74,11 +78,11 @@ export function readBulk(registry: Registry, body: JsonValue): BulkRequest {
       `Operations: found ${operations.length}, expected at most ${BULK_OPERATIONS_MAX} (maxOperations)`,
     )
   }
-  const failOnErrors = memberOf(body, 'failonerrors')
-  if (failOnErrors !== undefined && !(Number.isInteger(failOnErrors) && Number(failOnErrors) > 0)) {
+  const failOnErrors = memberOf(body, 'failonerrors') ?? 0
+  if (typeof failOnErrors !== 'number' || !Number.isInteger(failOnErrors) || failOnErrors < 0) {
     throw ScimError.of(
       'invalidValue',
-      `failOnErrors: found ${shown(failOnErrors)}, expected a whole number from 1`,
+      `failOnErrors: found ${shown(failOnErrors)}, expected a whole number, or 0 for no limit`,
     )
   }
   const read = operations.map((operation, index) =>
@@ -86,7 +90,7 @@ export function readBulk(registry: Registry, body: JsonValue): BulkRequest {
   )
   requireDistinct(read)
   return {
-    failOnErrors: failOnErrors === undefined ? Number.POSITIVE_INFINITY : Number(failOnErrors),
+    failOnErrors: failOnErrors === 0 ? Number.POSITIVE_INFINITY : failOnErrors,
     operations: read,
   }
 }
