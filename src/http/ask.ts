@@ -10,6 +10,7 @@ import { ScimError } from '../scim/error.ts'
 import type { Conditions } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
 import { type Projection, readProjection, WHOLE } from '../scim/projection.ts'
+import { readQuery } from '../scim/query.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { projectionInQuery } from '../scim/search-request.ts'
 import type { Rules, Tolerance } from '../scim/tolerance.ts'
@@ -56,8 +57,9 @@ export class Ask {
     return this.#id ?? this.#asking.raw.params?.['id'] ?? ''
   }
 
+  /** @throws ScimError see readQuery */
   get query(): URLSearchParams {
-    return new URLSearchParams(queryIn(this.request.url))
+    return readQuery(queryIn(this.request.url), this.context.rules)
   }
 
   header(name: string): string | undefined {

@@ -16,6 +16,8 @@ import { requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import { requireActive, userNamed } from '../operations/subject.ts'
 import { ScimError } from '../scim/error.ts'
+import { requireReadable } from '../scim/query.ts'
+import { type Tolerance, tolerated } from '../scim/tolerance.ts'
 import { Abandoned } from '../store/slices.ts'
 import { Ask, type Asking } from './ask.ts'
 import { bodyBytesOf, releaseBody } from './body.ts'
@@ -52,23 +54,45 @@ export function route(server: AnyElysia, wire: Wire, path: string, handlers: Han
       options,
     )
   }
-  const allowed = METHODS.filter((method) => handlers[method])
-  if (handlers.GET) allowed.push('HEAD' as Method)
+  const others = otherMethods(handlers)
   server.all(
     path,
     ({ request, params, server }) =>
-      exchange(wire, { request, params, server } as Raw, handlers, async (ask) => {
-        if (request.method === 'HEAD' && handlers.GET) return withoutBody(await handlers.GET(ask))
-        throw ScimError.status(
-          405,
-          `${request.method} is not for this path, expected ${allowed.join(', ')}`,
-          {
-            Allow: allowed.join(', '),
-          },
-        )
-      }),
+      exchange(wire, { request, params, server } as Raw, handlers, others),
     options,
   )
+}
+
+/** Answers HEAD as GET, and 405 to what the path has no method for. */
+function otherMethods({ GET, ...handlers }: Handlers): Handler {
+  const allowed = METHODS.filter((method) => (method === 'GET' ? GET : handlers[method]))
+  const expected = [...allowed, ...(GET ? ['HEAD'] : [])].join(', ')
+  return async (ask) => {
+    const { method } = ask.request
+    if (method === 'HEAD' && GET) return withoutBody(await GET(ask))
+    throw ScimError.status(405, `${method} is not for this path, expected ${expected}`, {
+      Allow: expected,
+    })
+  }
+}
+
+/**
+ * Answers a request to a path that is none to the letter, where the tenant tolerates that, and with
+ * the fault where it does not.
+ */
+export function exchangeIf(
+  tolerance: Tolerance,
+  wire: Wire,
+  raw: Raw,
+  handlers: Handlers,
+  fault: ScimError,
+): Promise<Response> {
+  const method = METHODS.find((one) => one === raw.request.method)
+  const handler = (method && handlers[method]) ?? otherMethods(handlers)
+  return exchange(wire, raw, handlers, async (ask) => {
+    if (!tolerated(ask.context.rules, tolerance)) throw fault
+    return handler(ask)
+  })
 }
 
 async function withoutBody(response: Response): Promise<Response> {
@@ -116,6 +140,7 @@ async function exchange(
       const isMeAlone = actor.scopes.size === 1 && actor.scopes.has('me')
       await requireActive(lease.store, actor.user, isMeAlone)
     }
+    requireReadable(request.url)
     reply = await handler(new Ask({ wire, raw, actor, tenant, lease, noted }))
   } catch (error) {
     noted.fault = error

@@ -26,10 +26,12 @@ import { type Projection, projectionOfWrite, readProjection } from '../scim/proj
 import type { ResourceType } from '../scim/registry.ts'
 import { type SearchRequest, searchInBody, searchInQuery } from '../scim/search-request.ts'
 import { requireNothingSensitive } from '../scim/sensitive.ts'
+import { tolerated } from '../scim/tolerance.ts'
 import type { Stored } from '../store/store.ts'
 import type { Ask } from './ask.ts'
-import { type Handlers, noteStray, route } from './exchange.ts'
+import { exchangeIf, type Handlers, noteStray } from './exchange.ts'
 import { oauthRoutes } from './oauth.ts'
+import { type Endpoints, placeOf, routeAll } from './paths.ts'
 import {
   changedReply,
   deletedReply,
@@ -43,14 +45,9 @@ import {
 } from './reply.ts'
 import type { Wire } from './wire.ts'
 
-/**
- * Paths of the default tenant, and of the tenant that the path names. Without a version the newest
- * one is served, as RFC 7644 section 3.13 wants it; Locations name it.
- */
-const PREFIXES = ['/scim/v2', '/scim', '/t/:tenant/scim/v2', '/t/:tenant/scim']
-
 /** @param isTls whether requests come by HTTPS */
 export function createServer(wire: Wire, isTls: boolean) {
+  const endpoints = endpointsOf(wire)
   const server = new Elysia({
     // Elysia looks for the path from a fixed place on: the 8th character, or the 12th with the
     // standard. So `http://app/…` needs the one and `https://…` the other; and nothing of ours
@@ -59,12 +56,17 @@ export function createServer(wire: Wire, isTls: boolean) {
     normalize: false,
     cookie: {},
   })
-    .onError(({ code, request, server }) => {
+    .onError(async ({ code, request, server }) => {
       if (!/^https?:/.test(request.url)) {
         return errorReply(ScimError.status(400, 'Host: found no valid host'))
       }
       if (code === 'NOT_FOUND') {
         const fault = notThere(request)
+        const place = placeOf(endpoints, pathOf(request.url))
+        if (place) {
+          const { handlers, params } = place
+          return exchangeIf('endpointNames', wire, { request, params, server }, handlers, fault)
+        }
         noteStray(wire, { request, params: undefined, server }, fault)
         return errorReply(fault)
       }
@@ -84,25 +86,30 @@ export function createServer(wire: Wire, isTls: boolean) {
     return new Response(await wire.metrics.text(), { headers })
   })
   oauthRoutes(server, wire)
-  for (const prefix of PREFIXES) {
-    route(server, wire, prefix, root)
-    route(server, wire, `${prefix}/.search`, dotSearch())
-    for (const { name, endpoint } of wire.types) {
-      route(server, wire, `${prefix}${endpoint}`, collection(name))
-      route(server, wire, `${prefix}${endpoint}/.search`, dotSearch(name))
-      route(server, wire, `${prefix}${endpoint}/:id`, resource(name))
-      route(server, wire, `${prefix}${endpoint}/:id/.verifyPassword`, verifyPassword(name))
-    }
-    route(server, wire, `${prefix}/Me`, me)
-    route(server, wire, `${prefix}/Bulk`, bulkRequests)
-    route(server, wire, `${prefix}/ServiceProviderConfig`, discovery.serviceProviderConfig)
-    route(server, wire, `${prefix}/ResourceTypes`, discovery.resourceTypes)
-    route(server, wire, `${prefix}/ResourceTypes/:id`, discovery.resourceType)
-    route(server, wire, `${prefix}/Schemas`, discovery.schemas)
-    route(server, wire, `${prefix}/Schemas/:id`, discovery.schema)
-  }
+  routeAll(server, wire, endpoints)
   return server
 }
+
+/** All that is served of SCIM, below the base URL. */
+const endpointsOf = ({ types }: Wire): Endpoints => [
+  ['', root],
+  ['/.search', dotSearch()],
+  ...types.flatMap(
+    ({ name, endpoint }): Endpoints => [
+      [endpoint, collection(name)],
+      [`${endpoint}/.search`, dotSearch(name)],
+      [`${endpoint}/:id`, resource(name)],
+      [`${endpoint}/:id/.verifyPassword`, verifyPassword(name)],
+    ],
+  ),
+  ['/Me', me],
+  ['/Bulk', bulkRequests],
+  ['/ServiceProviderConfig', discovery.serviceProviderConfig],
+  ['/ResourceTypes', discovery.resourceTypes],
+  ['/ResourceTypes/:id', discovery.resourceType],
+  ['/Schemas', discovery.schemas],
+  ['/Schemas/:id', discovery.schema],
+]
 
 /** RFC 7644 sections 3.3 and 3.4.2. */
 const collection = (name: string): Handlers => ({
@@ -264,9 +271,10 @@ const discovery = {
   resourceTypes: describe(({ registry, baseUrl }) =>
     documentsReply(resourceTypeDocuments(registry, baseUrl)),
   ),
-  resourceType: describe(({ registry, baseUrl }, id) => {
-    const type = registry.types.find(({ name }) => name === id)
-    if (!type) throw ScimError.status(404, `there is no resource type "${id}"`)
+  resourceType: describe(({ registry, baseUrl, rules }, id) => {
+    const type = registry.typeNamed(id)
+    if (!type || (type.name !== id && !tolerated(rules, 'endpointNames')))
+      throw ScimError.status(404, `there is no resource type "${id}"`)
     return documentReply(resourceTypeDocument(type, baseUrl))
   }),
   schemas: describe(({ registry, baseUrl }) => documentsReply(schemaDocuments(registry, baseUrl))),

@@ -39,7 +39,7 @@ type Outcome = { readonly status: 200 | 201 | 204; readonly stored: Stored | und
  * that another needed is processed with it, and may so be among them after the end was reached.
  */
 export async function bulk(context: Context, body: JsonValue): Promise<JsonObject> {
-  const { failOnErrors, operations } = readBulk(context.registry, body)
+  const { failOnErrors, operations } = readBulk(context.registry, body, context.rules)
   const tasks = await tasksOf(context, operations)
   const results: JsonObject[] = []
   let errors = 0

@@ -114,6 +114,21 @@ export const TOLERANCES = {
     understood: 'the text, as it is',
     source: "Microsoft's SCIM validator (Sierra Leone), Okta (USA)",
   },
+  parameterNames: {
+    sent: 'the name of a query parameter in other letters, such as startindex',
+    understood: 'that parameter; two that differ in case alone are one, given twice',
+    source: 'administrators’ scripts, hand-written clients',
+  },
+  endpointNames: {
+    sent: 'the name of an endpoint in other letters, such as /users',
+    understood: 'that endpoint; every location is written as it is defined',
+    source: 'administrators’ scripts, hand-written clients',
+  },
+  secondQuestionMark: {
+    sent: 'a second question mark in an address, as in /Users?aadOptscim062020?filter=…',
+    understood: 'an ampersand, where the name of a parameter follows it',
+    source: 'Entra ID (a flag at the end of the tenant URL)',
+  },
 } as const satisfies Record<string, Tolerated>
 
 export type Tolerance = keyof typeof TOLERANCES

@@ -337,7 +337,7 @@ describe(`hostile input (SCIMD_SEED=${SEED})`, () => {
     let found = 0
     fc.assert(
       fc.property(body, (sent) => {
-        const read = () => readBulk(WORLD, sent as JsonValue)
+        const read = () => readBulk(WORLD, sent as JsonValue, DEFAULT_RULES)
         for (const one of readOr(read, 'invalidSyntax', 'invalidValue')?.operations ?? []) {
           if ('fault' in one) {
             expect(one.fault.status).toBe(400)
