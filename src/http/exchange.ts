@@ -124,10 +124,7 @@ async function exchange(
     noted.actor = entrant
     const { requests } = wire.limits
     if (requests) requireRate(requests, rateKeyOf(wire, entrant, raw, noted), 'requests')
-    // What exactly is asked for, the operations say; this is what can be said before the body.
-    const { admits = verb } = handlers
-    if (!handlers.isPublic && !mayAtAll(entrant, admits)) throw forbidden(entrant, { verb })
-    if (!handlers.isPublic) {
+    if (!handlers.isPublic || entrant.user !== undefined) {
       const leased = wire.lease(tenant)
       lease = leased instanceof Promise ? await leased : leased
       if (!lease) throw unauthorized(true)
@@ -136,10 +133,10 @@ async function exchange(
       lease && entrant.alias
         ? await known({ wire, raw, actor: entrant, tenant, lease, noted }, entrant.alias)
         : entrant
-    if (lease && actor.user !== undefined) {
-      const isMeAlone = actor.scopes.size === 1 && actor.scopes.has('me')
-      await requireActive(lease.store, actor.user, isMeAlone)
-    }
+    if (lease && actor.user !== undefined) await requireActive(lease.store, actor.user)
+    // What exactly is asked for, the operations say; this is what can be said before the body.
+    const { admits = verb } = handlers
+    if (!handlers.isPublic && !mayAtAll(actor, admits)) throw forbidden(actor, { verb })
     requireReadable(request.url)
     reply = await handler(new Ask({ wire, raw, actor, tenant, lease, noted }))
   } catch (error) {

@@ -436,13 +436,13 @@ for (const target of TARGETS) {
         expect((await me(aud, who, '/Users')).status).toBe(403)
       }
       for (const [aud, who, status] of [
-        ['id', 'nobody', 404],
-        ['externalId', 'twice', 404],
-        ['externalId', 'of-a-group', 404],
-        ['userName', 'nobody', 404],
-        ['userName', 'x'.repeat(ID_LENGTH_MAX), 404],
-        ['userName', 'x'.repeat(9000), 404],
-        ['id', 'x'.repeat(ID_LENGTH_MAX + 1), 404],
+        ['id', 'nobody', 401],
+        ['externalId', 'twice', 401],
+        ['externalId', 'of-a-group', 401],
+        ['userName', 'nobody', 401],
+        ['userName', 'x'.repeat(ID_LENGTH_MAX), 401],
+        ['userName', 'x'.repeat(9000), 401],
+        ['id', 'x'.repeat(ID_LENGTH_MAX + 1), 401],
         ['userName', '', 403],
         ['userName', 7, 403],
         ['userName', undefined, 403],

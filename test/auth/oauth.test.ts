@@ -202,6 +202,8 @@ for (const target of TARGETS) {
         ['invalid_request', { ...GRANT, client_id: 'another' }, headers],
         ['invalid_request', `grant_type=client_credentials&grant_type=client_credentials`, headers],
         ['invalid_request', GRANT, { ...headers, 'Content-Type': 'application/json' }],
+        ['invalid_request', 'grant_type=client_credentials&x=%E9', headers],
+        ['invalid_request', 'grant_type=client_credentials&%', headers],
         ['invalid_request', { ...GRANT, x: 'x'.repeat(FORM_BYTES_MAX) }, headers],
         ['invalid_scope', { ...GRANT, scope: 'write' }, headers],
         ['invalid_scope', { ...GRANT, scope: 'read scim' }, headers],
