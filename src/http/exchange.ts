@@ -159,12 +159,14 @@ async function exchange(
 export function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void {
   const { tenant, actor } = noted
   if (tenant === undefined || (!actor && reply.status === 429)) return
-  if (!actor && tenant !== DEFAULT_TENANT && !wire.isTenant(tenant)) return
   if (raw.request.method !== 'GET') noted.bodyBytes = bodyBytesOf(raw.request)
   const { sensitive } = wire.viewOf(tenant).rules
   const hidden = { isSecret: wire.isSecret, sensitive }
   const address = () => notedAddress(wire, raw, noted)
-  wire.requests.append(tenant, recordOf(raw.request, address, noted, reply, hidden))
+  // Made for any name, so that the time that it takes tells nobody which tenants there are.
+  const record = recordOf(raw.request, address, noted, reply, hidden)
+  if (actor || tenant === DEFAULT_TENANT || wire.isTenant(tenant))
+    wire.requests.append(tenant, record)
 }
 
 /**
@@ -255,7 +257,9 @@ function enter(wire: Wire, raw: Raw, tenant: string, noted: Noted): Actor | Prom
     const actor = typeof found === 'object' ? found : undefined
     if (actor?.tenant === tenant && wire.isServed(tenant)) return actor
     failed()
-    throw unauthorized(isBearer(authorization), typeof found === 'string' ? found : undefined)
+    // Of a tenant that is suspended, or is gone, what is said of any other.
+    const elsewhere = token !== undefined && JWT.test(token) ? 'audience' : undefined
+    throw unauthorized(isBearer(authorization), typeof found === 'string' ? found : elsewhere)
   }
   if (!(found instanceof Promise)) return admitted(found)
   notedAddress(wire, raw, noted)

@@ -101,9 +101,9 @@ async function granted(
     if (fault !== undefined) throw wrongClient(fault)
     const form = await readForm(request)
     noted.client = clientIdIn(authorization, form)
-    const { client, answer } = await wire.endpoint.grant({ tenant, authorization, form })
     // As for SCIM, a tenant that is suspended answers as if it were not there.
-    if (!wire.isServed(tenant)) throw wrongClient()
+    const served = wire.isServed(tenant) ? tenant : undefined
+    const { client, answer } = await wire.endpoint.grant({ tenant: served, authorization, form })
     const { id, name } = client
     noted.actor = { id, name, tenant, scopes: new Set(), user: undefined }
     if (requests) requireRate(requests, `${tenant}/${client.id}`, 'requests')
