@@ -418,6 +418,7 @@ const TENANT_SETTINGS = [
   'mode',
   'tolerances',
   'unknownMembers',
+  'patchAnswers',
   'uniqueNames',
   'resourceTypes',
   'extensions',
@@ -426,17 +427,24 @@ const TENANT_SETTINGS = [
   'issuers',
 ]
 
+const PATCH_ANSWERS = ['auto', 'always', 'never'] as const
+
 function readSettings(json: unknown, file: string, at: string, faults: string[]): TenantSettings {
   const settings = members(json, file, at, TENANT_SETTINGS, faults)
   const fault = (name: string, expected: string) =>
     void faults.push(`${file}: ${at}.${name}: expected ${expected}`)
-  const { mode, unknownMembers, uniqueNames, passwords } = { ...DEFAULT_SETTINGS, ...settings }
+  const { mode, unknownMembers, patchAnswers, uniqueNames, passwords } = {
+    ...DEFAULT_SETTINGS,
+    ...settings,
+  }
   if (typeof mode !== 'string' || !Object.hasOwn(MODES, mode)) {
     fault('mode', `one of ${Object.keys(MODES).join(', ')}`)
   }
   if (unknownMembers !== 'refuse' && unknownMembers !== 'skip') {
     fault('unknownMembers', '"refuse" or "skip"')
   }
+  const answers = PATCH_ANSWERS.find((one) => one === patchAnswers)
+  if (!answers) fault('patchAnswers', PATCH_ANSWERS.map((one) => `"${one}"`).join(' or '))
   if (typeof uniqueNames !== 'boolean') fault('uniqueNames', 'true or false')
   if (passwords !== 'accept' && passwords !== 'refuse') fault('passwords', '"accept" or "refuse"')
   const names = Object.keys(TOLERANCES)
@@ -455,6 +463,7 @@ function readSettings(json: unknown, file: string, at: string, faults: string[])
     mode: mode as Mode,
     tolerances: { ...MODES[mode as Mode], ...(switches as Partial<Tolerances>) },
     unknownMembers: unknownMembers === 'skip' ? 'skip' : 'refuse',
+    patchAnswers: answers ?? 'auto',
     uniqueNames: uniqueNames !== false,
     sensitive: texts('sensitive') ?? [],
     resourceTypes: texts('resourceTypes'),

@@ -158,7 +158,12 @@ test('the file gives tenants their rules, and a tenant that it does not name has
     JSON.stringify({
       tenants: {
         a: {},
-        b: { mode: 'rfc', unknownMembers: 'skip', uniqueNames: false },
+        b: {
+          mode: 'rfc',
+          unknownMembers: 'skip',
+          uniqueNames: false,
+          patchAnswers: 'never',
+        },
         c: {
           mode: 'profile',
           resourceTypes: ['User'],
@@ -177,6 +182,7 @@ test('the file gives tenants their rules, and a tenant that it does not name has
     mode: 'rfc',
     tolerances: MODES.rfc,
     unknownMembers: 'skip',
+    patchAnswers: 'never',
     uniqueNames: false,
     sensitive: [],
     resourceTypes: undefined,
@@ -274,7 +280,15 @@ test('issuers are a list, and all that is right about one is read', () => {
 test('whatever is in the file, it is read or its faults are told', () => {
   using place = temporary()
   const config = join(place.cwd, 'scimd.json')
-  const settings = ['mode', 'tolerances', 'unknownMembers', 'uniqueNames', 'passwords', 'sensitive']
+  const settings = [
+    'mode',
+    'tolerances',
+    'unknownMembers',
+    'patchAnswers',
+    'uniqueNames',
+    'passwords',
+    'sensitive',
+  ]
   const ofIssuers = ['issuers', 'issuer', 'audience', 'jwks', 'scope', 'map', 'user', 'grants']
   const names = [
     'tenants',

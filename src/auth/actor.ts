@@ -45,6 +45,7 @@ export const REFUSALS = {
   audience: 'the token is for another audience or tenant',
   claims: 'the token lacks a claim, or has another value of it',
   revoked: 'the client of the token has been revoked',
+  gone: 'the user of the token is not here, or not any more',
 } as const
 export type Refusal = keyof typeof REFUSALS
 

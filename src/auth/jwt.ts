@@ -68,14 +68,15 @@ export function jwtCheck(house: JwtHouse): JwtCheck {
   }
 
   const answer = (checked: readonly Checked[], tenant: string, now: number): Actor | Refusal => {
-    let refusal: Refusal = 'audience'
+    const refusals = new Set<Refusal>()
     for (const one of checked) {
       const found =
         one.kind === 'own' ? ownActor(house, one.grant, tenant, now) : actorOf(one, tenant, now)
       if (typeof found !== 'string') return found
-      if (found !== 'audience') refusal = found
+      refusals.add(found)
     }
-    return refusal
+    const [refusal = 'audience'] = refusals
+    return refusals.has('audience') ? 'audience' : refusal
   }
 
   async function check(token: string, hash: string, tenant: string, now: number) {
@@ -192,22 +193,28 @@ function ownActor(
   return { id, name, tenant, scopes: scopesIn(grant.scope), user: undefined }
 }
 
+/**
+ * Who has a token of an issuer. Where it is not good, all that trust the issuer say why, and not
+ * the tenant that is asked: `audience` when it is good for another of them, or for none.
+ */
 function actorOf(
   { group, claims, alg }: Checked & { readonly kind: 'issuer' },
   tenant: string,
   now: number,
 ): Actor | Refusal {
-  let refusal: Refusal = 'audience'
+  let refusal: Refusal | undefined
+  let isGoodElsewhere = false
+  let actor: Actor | undefined
+  const audiences = [claims.aud ?? []].flat()
   for (const trust of group.trusts) {
     const { settings } = trust
-    const audiences = [claims.aud ?? []].flat()
-    if (trust.tenant !== tenant) continue
     if (!audiences.some((one) => settings.audience.includes(one))) continue
     const fault = faultOf(settings, claims, alg, now)
-    if (!fault) return actorBy(settings, claims, tenant)
-    refusal = fault
+    if (fault) refusal ??= fault
+    else if (trust.tenant !== tenant) isGoodElsewhere = true
+    else actor ??= actorBy(settings, claims, tenant)
   }
-  return refusal
+  return actor ?? (isGoodElsewhere ? 'audience' : (refusal ?? 'audience'))
 }
 
 /** What one tenant asks more of a token than all that trust its issuer do together. */

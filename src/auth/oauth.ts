@@ -63,7 +63,8 @@ export const wrongClient = (
   })
 
 export interface TokenRequest {
-  readonly tenant: string
+  /** Undefined for one that is not served: no client is of it. */
+  readonly tenant: string | undefined
   readonly authorization: string | null
   readonly form: URLSearchParams
 }
@@ -127,7 +128,7 @@ export function tokenEndpoint(house: TokenEndpointHouse): TokenEndpoint {
       }
       const { client, secret } = await signedIn(house, sourceOf, request)
       const scope = [...scopesFor(client, request.form.get('scope') ?? '')].join(' ')
-      const { tenant } = request
+      const { tenant } = client
       const token = await tokens.sign({ tenant, client: client.id, secret, scope })
       return {
         client,
@@ -187,7 +188,7 @@ async function signedIn(
   if (given && id !== undefined && given.id !== id) throw badRequest('there are two client ids')
   const client = clientNamed(house.control, given?.id)
   const found = given?.secret ? secretOf(client, given.secret, house.now()) : undefined
-  if (client?.tenant !== tenant || found === undefined) throw wrongClient()
+  if (!client || client.tenant !== tenant || found === undefined) throw wrongClient()
   return { client, secret: found }
 }
 
@@ -237,7 +238,7 @@ function secretOf(client: Client | undefined, secret: string, now: number): stri
 async function byAssertion(
   house: TokenEndpointHouse,
   sourceOf: (issuer: string) => KeySource,
-  tenant: string,
+  tenant: string | undefined,
   id: string | undefined,
   assertion: string,
 ): Promise<SignedIn> {

@@ -7,9 +7,11 @@ import { type Actor, may, requireAccess } from '../auth/actor.ts'
 import { requireRate } from '../auth/rate.ts'
 import type { Attempts, Context, Held, Service, TenantView } from '../operations/context.ts'
 import { ScimError } from '../scim/error.ts'
+import type { Conditions } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
 import { ANSWER_PIECE_LENGTH, ANSWER_SMALL_BYTES_MAX, RESOURCE_BYTES_MAX } from '../scim/limits.ts'
 import { type Projection, readProjection, WHOLE } from '../scim/projection.ts'
+import { readQuery } from '../scim/query.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { projectionInQuery } from '../scim/search-request.ts'
 import type { Rules, Tolerance } from '../scim/tolerance.ts'
@@ -59,12 +61,17 @@ export class Ask {
     return this.#id ?? this.#asking.raw.params?.['id'] ?? ''
   }
 
+  /** @throws ScimError see readQuery */
   get query(): URLSearchParams {
-    return new URLSearchParams(queryIn(this.request.url))
+    return readQuery(queryIn(this.request.url), this.context.rules)
   }
 
   header(name: string): string | undefined {
     return this.request.headers.get(name) ?? undefined
+  }
+
+  get conditions(): Conditions {
+    return { ifMatch: this.header('if-match'), ifNoneMatch: this.header('if-none-match') }
   }
 
   /** The body as JSON. @throws ScimError see readBody */

@@ -4,6 +4,7 @@ import { ScimError } from '../scim/error.ts'
 import { type JsonValue, readJson, readJsonSteps } from '../scim/json.ts'
 import { BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_DISCARDED_BYTES_MAX } from '../scim/limits.ts'
 import { Abandoned, inSlices, nextTurn } from '../store/slices.ts'
+import { contentTypeIn, isUtf8 } from './media-type.ts'
 
 const MEDIA_TYPES = ['application/scim+json', 'application/json']
 
@@ -13,8 +14,8 @@ const MEDIA_TYPES = ['application/scim+json', 'application/json']
  * What it takes of the memory for bodies is given back by releaseBody, when nothing of it is used
  * any more.
  *
- * @throws ScimError 415 for another media type or a compressed body, 413 for too long a body,
- *   503 while others have too many bytes, invalidSyntax for no JSON
+ * @throws ScimError 415 for another media type, another charset or a compressed body, 413 for too
+ *   long a body, 503 while others have too many bytes, invalidSyntax for no JSON
  */
 export async function readBody(request: Request): Promise<JsonValue> {
   requireMediaType(request.headers.get('content-type'))
@@ -55,12 +56,16 @@ export function bodyBytesOf(request: Request): number | undefined {
 }
 
 function requireMediaType(contentType: string | null): void {
-  const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase()
-  if (!mediaType || MEDIA_TYPES.includes(mediaType)) return
-  throw ScimError.status(
-    415,
-    `Content-Type: found "${mediaType}", expected ${MEDIA_TYPES.join(' or ')}`,
-  )
+  const { mediaType, charset } = contentTypeIn(contentType)
+  if (mediaType !== '' && !MEDIA_TYPES.includes(mediaType)) {
+    throw ScimError.status(
+      415,
+      `Content-Type: found "${mediaType}", expected ${MEDIA_TYPES.join(' or ')}`,
+    )
+  }
+  // Read as UTF-8, its letters would be others, or nothing that can be read.
+  if (!isUtf8(charset))
+    throw ScimError.status(415, `Content-Type: found the charset "${charset}", expected UTF-8`)
 }
 
 /** RFC 9110 section 8.4: nothing is unpacked here, so that what was counted is what is read. */

@@ -16,6 +16,8 @@ import { requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import { requireActive, userNamed } from '../operations/subject.ts'
 import { ScimError } from '../scim/error.ts'
+import { requireReadable } from '../scim/query.ts'
+import { type Tolerance, tolerated } from '../scim/tolerance.ts'
 import { Abandoned } from '../store/slices.ts'
 import { Ask, type Asking } from './ask.ts'
 import { bodyBytesOf, releaseBody } from './body.ts'
@@ -52,23 +54,45 @@ export function route(server: AnyElysia, wire: Wire, path: string, handlers: Han
       options,
     )
   }
-  const allowed = METHODS.filter((method) => handlers[method])
-  if (handlers.GET) allowed.push('HEAD' as Method)
+  const others = otherMethods(handlers)
   server.all(
     path,
     ({ request, params, server }) =>
-      exchange(wire, { request, params, server } as Raw, handlers, async (ask) => {
-        if (request.method === 'HEAD' && handlers.GET) return withoutBody(await handlers.GET(ask))
-        throw ScimError.status(
-          405,
-          `${request.method} is not for this path, expected ${allowed.join(', ')}`,
-          {
-            Allow: allowed.join(', '),
-          },
-        )
-      }),
+      exchange(wire, { request, params, server } as Raw, handlers, others),
     options,
   )
+}
+
+/** Answers HEAD as GET, and 405 to what the path has no method for. */
+function otherMethods({ GET, ...handlers }: Handlers): Handler {
+  const allowed = METHODS.filter((method) => (method === 'GET' ? GET : handlers[method]))
+  const expected = [...allowed, ...(GET ? ['HEAD'] : [])].join(', ')
+  return async (ask) => {
+    const { method } = ask.request
+    if (method === 'HEAD' && GET) return withoutBody(await GET(ask))
+    throw ScimError.status(405, `${method} is not for this path, expected ${expected}`, {
+      Allow: expected,
+    })
+  }
+}
+
+/**
+ * Answers a request to a path that is none to the letter, where the tenant tolerates that, and with
+ * the fault where it does not.
+ */
+export function exchangeIf(
+  tolerance: Tolerance,
+  wire: Wire,
+  raw: Raw,
+  handlers: Handlers,
+  fault: ScimError,
+): Promise<Response> {
+  const method = METHODS.find((one) => one === raw.request.method)
+  const handler = (method && handlers[method]) ?? otherMethods(handlers)
+  return exchange(wire, raw, handlers, async (ask) => {
+    if (!tolerated(ask.context.rules, tolerance)) throw fault
+    return handler(ask)
+  })
 }
 
 async function withoutBody(response: Response): Promise<Response> {
@@ -101,10 +125,7 @@ async function exchange(
     noted.actor = entrant
     const { requests } = wire.limits
     if (requests) requireRate(requests, rateKeyOf(wire, entrant, raw, noted), 'requests')
-    // What exactly is asked for, the operations say; this is what can be said before the body.
-    const { admits = verb } = handlers
-    if (!handlers.isPublic && !mayAtAll(entrant, admits)) throw forbidden(entrant, { verb })
-    if (!handlers.isPublic) {
+    if (!handlers.isPublic || entrant.user !== undefined) {
       const leased = wire.lease(tenant)
       lease = leased instanceof Promise ? await leased : leased
       if (!lease) throw unauthorized(true)
@@ -113,10 +134,11 @@ async function exchange(
       lease && entrant.alias
         ? await known({ wire, raw, actor: entrant, tenant, lease, noted }, entrant.alias)
         : entrant
-    if (lease && actor.user !== undefined) {
-      const isMeAlone = actor.scopes.size === 1 && actor.scopes.has('me')
-      await requireActive(lease.store, actor.user, isMeAlone)
-    }
+    if (lease && actor.user !== undefined) await requireActive(lease.store, actor.user)
+    // What exactly is asked for, the operations say; this is what can be said before the body.
+    const { admits = verb } = handlers
+    if (!handlers.isPublic && !mayAtAll(actor, admits)) throw forbidden(actor, { verb })
+    requireReadable(request.url)
     asking = { wire, raw, actor, tenant, lease, noted }
     reply = await handler(new Ask(asking))
   } catch (error) {
@@ -140,12 +162,14 @@ async function exchange(
 export function note(wire: Wire, raw: Raw, noted: Noted, reply: Response): void {
   const { tenant, actor } = noted
   if (tenant === undefined || (!actor && reply.status === 429)) return
-  if (!actor && tenant !== DEFAULT_TENANT && !wire.isTenant(tenant)) return
   if (raw.request.method !== 'GET') noted.bodyBytes = bodyBytesOf(raw.request)
   const { sensitive } = wire.viewOf(tenant).rules
   const hidden = { isSecret: wire.isSecret, sensitive }
   const address = () => notedAddress(wire, raw, noted)
-  wire.requests.append(tenant, recordOf(raw.request, address, noted, reply, hidden))
+  // Made for any name, so that the time that it takes tells nobody which tenants there are.
+  const record = recordOf(raw.request, address, noted, reply, hidden)
+  if (actor || tenant === DEFAULT_TENANT || wire.isTenant(tenant))
+    wire.requests.append(tenant, record)
 }
 
 /**
@@ -232,7 +256,9 @@ function enter(wire: Wire, raw: Raw, tenant: string, noted: Noted): Actor | Prom
     const actor = typeof found === 'object' ? found : undefined
     if (actor?.tenant === tenant && wire.isServed(tenant)) return actor
     failed()
-    throw unauthorized(isBearer(authorization), typeof found === 'string' ? found : undefined)
+    // Of a tenant that is suspended, or is gone, what is said of any other.
+    const elsewhere = token !== undefined && JWT.test(token) ? 'audience' : undefined
+    throw unauthorized(isBearer(authorization), typeof found === 'string' ? found : elsewhere)
   }
   if (!(found instanceof Promise)) return admitted(found)
   notedAddress(wire, raw, noted)

@@ -1,5 +1,6 @@
 /** The routes of the token endpoint and of its metadata: RFC 6749 section 3.2, RFC 8414. */
 
+import { isUtf8 as isUtf8Text } from 'node:buffer'
 import type { AnyElysia } from 'elysia'
 import { DEFAULT_TENANT } from '../auth/bearer.ts'
 import { clientIdIn, OAuthError, wrongClient } from '../auth/oauth.ts'
@@ -7,7 +8,9 @@ import { requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import { ScimError } from '../scim/error.ts'
 import { FORM_BYTES_MAX } from '../scim/limits.ts'
+import { decodedOf } from '../scim/query.ts'
 import { note } from './exchange.ts'
+import { contentTypeIn, isUtf8 } from './media-type.ts'
 import type { Noted } from './record.ts'
 import { notedAddress, peerOf, type Raw, type Wire } from './wire.ts'
 
@@ -96,11 +99,11 @@ async function granted(
   try {
     const fault = wire.uncertified?.(peerOf(wire, { request, server }), request.headers)
     if (fault !== undefined) throw wrongClient(fault)
-    const form = new URLSearchParams(await readForm(request))
+    const form = await readForm(request)
     noted.client = clientIdIn(authorization, form)
-    const { client, answer } = await wire.endpoint.grant({ tenant, authorization, form })
     // As for SCIM, a tenant that is suspended answers as if it were not there.
-    if (!wire.isServed(tenant)) throw wrongClient()
+    const served = wire.isServed(tenant) ? tenant : undefined
+    const { client, answer } = await wire.endpoint.grant({ tenant: served, authorization, form })
     const { id, name } = client
     noted.actor = { id, name, tenant, scopes: new Set(), user: undefined }
     if (requests) requireRate(requests, `${tenant}/${client.id}`, 'requests')
@@ -113,9 +116,13 @@ async function granted(
   }
 }
 
-async function readForm(request: Request): Promise<string> {
-  const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
-  if (type !== 'application/x-www-form-urlencoded') {
+async function readForm(request: Request): Promise<URLSearchParams> {
+  const { mediaType, charset } = contentTypeIn(request.headers.get('content-type'))
+  if (!isUtf8(charset)) {
+    const detail = 'Content-Type: found another charset, expected UTF-8'
+    throw new OAuthError(415, 'invalid_request', detail)
+  }
+  if (mediaType !== 'application/x-www-form-urlencoded') {
     throw new OAuthError(
       400,
       'invalid_request',
@@ -132,7 +139,17 @@ async function readForm(request: Request): Promise<string> {
     }
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return formIn(Buffer.concat(chunks))
+}
+
+/** RFC 6749 appendix B: UTF-8, so that a broken escape is told and not taken for a wrong secret. */
+function formIn(bytes: Buffer): URLSearchParams {
+  const text = isUtf8Text(bytes) ? bytes.toString('utf8') : undefined
+  if (text === undefined || decodedOf(text) === undefined) {
+    const detail = 'the body is not UTF-8, or has a broken percent-escape'
+    throw new OAuthError(400, 'invalid_request', detail)
+  }
+  return new URLSearchParams(text)
 }
 
 /** Section 5.2; what is not about the client at all is logged and answered with a bare 500. */

@@ -56,9 +56,20 @@ export const changedReply = (stored: Stored): Response =>
 
 export const deletedReply = (): Response => new Response(null, { status: 204 })
 
-/** 304: the client has this version already. */
-export const notModifiedReply = (etag: string): Response =>
-  new Response(null, { status: 304, headers: { ETag: etag } })
+/** 304: the client has this answer already. RFC 9110 section 15.4.5 says what it repeats. */
+export const notModifiedReply = (etag: string, contentLocation?: string): Response =>
+  new Response(null, {
+    status: 304,
+    headers: {
+      'Cache-Control': HEADERS['Cache-Control'],
+      ETag: etag,
+      ...(contentLocation === undefined ? {} : { 'Content-Location': contentLocation }),
+    },
+  })
+
+/** 304 for a resource. */
+export const unchangedReply = (context: Context, { type, id, version }: Stored): Response =>
+  notModifiedReply(etagOf(version), locationOf(context, type, id))
 
 /** A page of resources. RFC 7644 section 3.4.2, RFC 9865 section 2. */
 export async function listReply(

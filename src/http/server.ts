@@ -8,6 +8,7 @@ import { patch } from '../operations/patch.ts'
 import { read } from '../operations/read.ts'
 import { remove } from '../operations/remove.ts'
 import { replace } from '../operations/replace.ts'
+import { isOfVersion } from '../operations/represent.ts'
 import { search, searchAll } from '../operations/search.ts'
 import { subjectOf } from '../operations/subject.ts'
 import { verify } from '../operations/verify.ts'
@@ -20,13 +21,17 @@ import {
 } from '../scim/discovery.ts'
 import { ScimError } from '../scim/error.ts'
 import { etagOf, isKnown } from '../scim/etag.ts'
-import { projectionOfWrite, readProjection } from '../scim/projection.ts'
+import { PATCH_ANSWER_LINKS_MAX } from '../scim/limits.ts'
+import { type Projection, projectionOfWrite, readProjection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { type SearchRequest, searchInBody, searchInQuery } from '../scim/search-request.ts'
 import { requireNothingSensitive } from '../scim/sensitive.ts'
+import { tolerated } from '../scim/tolerance.ts'
+import type { Stored } from '../store/store.ts'
 import type { Ask } from './ask.ts'
-import { type Handlers, noteStray, route } from './exchange.ts'
+import { exchangeIf, type Handlers, noteStray } from './exchange.ts'
 import { oauthRoutes } from './oauth.ts'
+import { type Endpoints, placeOf, routeAll } from './paths.ts'
 import {
   changedReply,
   deletedReply,
@@ -36,17 +41,13 @@ import {
   listReply,
   notModifiedReply,
   resourceReply,
+  unchangedReply,
 } from './reply.ts'
 import type { Wire } from './wire.ts'
 
-/**
- * Paths of the default tenant, and of the tenant that the path names. Without a version the newest
- * one is served, as RFC 7644 section 3.13 wants it; Locations name it.
- */
-const PREFIXES = ['/scim/v2', '/scim', '/t/:tenant/scim/v2', '/t/:tenant/scim']
-
 /** @param isTls whether requests come by HTTPS */
 export function createServer(wire: Wire, isTls: boolean) {
+  const endpoints = endpointsOf(wire)
   const server = new Elysia({
     // Elysia looks for the path from a fixed place on: the 8th character, or the 12th with the
     // standard. So `http://app/…` needs the one and `https://…` the other; and nothing of ours
@@ -55,12 +56,17 @@ export function createServer(wire: Wire, isTls: boolean) {
     normalize: false,
     cookie: {},
   })
-    .onError(({ code, request, server }) => {
+    .onError(async ({ code, request, server }) => {
       if (!/^https?:/.test(request.url)) {
         return errorReply(ScimError.status(400, 'Host: found no valid host'))
       }
       if (code === 'NOT_FOUND') {
         const fault = notThere(request)
+        const place = placeOf(endpoints, pathOf(request.url))
+        if (place) {
+          const { handlers, params } = place
+          return exchangeIf('endpointNames', wire, { request, params, server }, handlers, fault)
+        }
         noteStray(wire, { request, params: undefined, server }, fault)
         return errorReply(fault)
       }
@@ -80,25 +86,30 @@ export function createServer(wire: Wire, isTls: boolean) {
     return new Response(await wire.metrics.text(), { headers })
   })
   oauthRoutes(server, wire)
-  for (const prefix of PREFIXES) {
-    route(server, wire, prefix, root)
-    route(server, wire, `${prefix}/.search`, dotSearch())
-    for (const { name, endpoint } of wire.types) {
-      route(server, wire, `${prefix}${endpoint}`, collection(name))
-      route(server, wire, `${prefix}${endpoint}/.search`, dotSearch(name))
-      route(server, wire, `${prefix}${endpoint}/:id`, resource(name))
-      route(server, wire, `${prefix}${endpoint}/:id/.verifyPassword`, verifyPassword(name))
-    }
-    route(server, wire, `${prefix}/Me`, me)
-    route(server, wire, `${prefix}/Bulk`, bulkRequests)
-    route(server, wire, `${prefix}/ServiceProviderConfig`, discovery.serviceProviderConfig)
-    route(server, wire, `${prefix}/ResourceTypes`, discovery.resourceTypes)
-    route(server, wire, `${prefix}/ResourceTypes/:id`, discovery.resourceType)
-    route(server, wire, `${prefix}/Schemas`, discovery.schemas)
-    route(server, wire, `${prefix}/Schemas/:id`, discovery.schema)
-  }
+  routeAll(server, wire, endpoints)
   return server
 }
+
+/** All that is served of SCIM, below the base URL. */
+const endpointsOf = ({ types }: Wire): Endpoints => [
+  ['', root],
+  ['/.search', dotSearch()],
+  ...types.flatMap(
+    ({ name, endpoint }): Endpoints => [
+      [endpoint, collection(name)],
+      [`${endpoint}/.search`, dotSearch(name)],
+      [`${endpoint}/:id`, resource(name)],
+      [`${endpoint}/:id/.verifyPassword`, verifyPassword(name)],
+    ],
+  ),
+  ['/Me', me],
+  ['/Bulk', bulkRequests],
+  ['/ServiceProviderConfig', discovery.serviceProviderConfig],
+  ['/ResourceTypes', discovery.resourceTypes],
+  ['/ResourceTypes/:id', discovery.resourceType],
+  ['/Schemas', discovery.schemas],
+  ['/Schemas/:id', discovery.schema],
+]
 
 /** RFC 7644 sections 3.3 and 3.4.2. */
 const collection = (name: string): Handlers => ({
@@ -165,31 +176,52 @@ const resource = (name: string): Handlers => ({
     const type = ask.typeNamed(name)
     const projection = ask.projection(type)
     const stored = await read(ask.context, type, ask.id)
-    const tag = etagOf(stored.version)
-    if (isKnown(tag, ask.header('if-none-match'))) return notModifiedReply(tag)
+    const isHeld = isKnown(etagOf(stored.version), ask.conditions.ifNoneMatch)
+    if (isHeld && (await isOfVersion(ask.context, stored, projection)))
+      return unchangedReply(ask.context, stored)
     return resourceReply(ask.context, stored, projection)
   },
   PUT: async (ask) => {
     const type = ask.typeNamed(name)
     const projection = ask.projection(type)
     const body = await ask.body()
-    const replaced = await replace(ask.context, type, ask.id, body, ask.header('if-match'))
+    const replaced = await replace(ask.context, type, ask.id, body, ask.conditions)
     return resourceReply(ask.context, replaced, projectionOfWrite(type, projection, 'PUT', body))
   },
   PATCH: async (ask) => {
     const type = ask.typeNamed(name)
     const projection = ask.projection(type)
     const body = await ask.body()
-    const patched = await patch(ask.context, type, ask.id, body, ask.header('if-match'))
-    // A type with links may be very long, and its clients do not read the answer (Entra ID, Okta).
-    if (type.links.length > 0 && projection.isDefault) return changedReply(patched)
-    return resourceReply(ask.context, patched, projectionOfWrite(type, projection, 'PATCH', body))
+    const patched = await patch(ask.context, type, ask.id, body, ask.conditions)
+    const shown = projectionOfWrite(type, projection, 'PATCH', body)
+    const isShown = await answersPatch(ask.context, patched, shown)
+    return isShown ? resourceReply(ask.context, patched, shown) : changedReply(patched)
   },
   DELETE: async (ask) => {
-    await remove(ask.context, ask.typeNamed(name), ask.id, ask.header('if-match'))
+    await remove(ask.context, ask.typeNamed(name), ask.id, ask.conditions)
     return deletedReply()
   },
 })
+
+/**
+ * Whether the answer to a PATCH holds the resource. It has to when attributes are asked for;
+ * otherwise many links make a long answer, of which most clients read nothing (Entra ID, Okta).
+ */
+async function answersPatch(
+  { store, rules: { patchAnswers } }: Context,
+  patched: Stored,
+  projection: Projection,
+): Promise<boolean> {
+  if (!projection.isDefault || patchAnswers === 'always') return true
+  if (patchAnswers === 'never') return false
+  let left = PATCH_ANSWER_LINKS_MAX
+  for (const link of patched.type.links) {
+    if (projection.shown(link.attribute, undefined) === false) continue
+    left -= await store.linkCount(patched, link, left + 1)
+    if (left < 0) return false
+  }
+  return true
+}
 
 /** RFC 7644 section 3.11: another name of the resource that the credential is linked to. */
 const me: Handlers = {
@@ -240,9 +272,10 @@ const discovery = {
   resourceTypes: describe(({ registry, baseUrl }) =>
     documentsText(resourceTypeDocuments(registry, baseUrl)),
   ),
-  resourceType: describe(({ registry, baseUrl }, id) => {
-    const type = registry.types.find(({ name }) => name === id)
-    if (!type) throw ScimError.status(404, `there is no resource type "${id}"`)
+  resourceType: describe(({ registry, baseUrl, rules }, id) => {
+    const type = registry.typeNamed(id)
+    if (!type || (type.name !== id && !tolerated(rules, 'endpointNames')))
+      throw ScimError.status(404, `there is no resource type "${id}"`)
     return JSON.stringify(resourceTypeDocument(type, baseUrl))
   }),
   schemas: describe(({ registry, baseUrl }) => documentsText(schemaDocuments(registry, baseUrl))),

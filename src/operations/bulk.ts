@@ -47,7 +47,7 @@ type Outcome =
  * that another needed is processed with it, and may so be among them after the end was reached.
  */
 export async function bulk(context: Context, body: JsonValue): Promise<JsonObject> {
-  const { failOnErrors, operations } = readBulk(context.registry, body)
+  const { failOnErrors, operations } = readBulk(context.registry, body, context.rules)
   const bytes = operations.length * RESULT_BYTES
   if (bytes > ANSWER_SMALL_BYTES_MAX) await context.reserve(bytes)
   const tasks = await tasksOf(context, operations)
@@ -164,6 +164,7 @@ function inOrder(task: Task): Task[][] {
 
 async function single(context: Context, task: Task): Promise<void> {
   const { method, type, data, version } = task.operation
+  const conditions = { ifMatch: version, ifNoneMatch: undefined }
   task.outcome = await attempt(async () => {
     const id = requireReady(task)
     if (method === 'POST') {
@@ -172,14 +173,14 @@ async function single(context: Context, task: Task): Promise<void> {
       return { status: 201, version: created?.stored?.version }
     }
     if (method === 'PUT') {
-      const replaced = await replace(context, type, id, data, version)
+      const replaced = await replace(context, type, id, data, conditions)
       return { status: 200, version: replaced.version }
     }
     if (method === 'PATCH') {
-      const patched = await patch(context, type, id, data, version)
+      const patched = await patch(context, type, id, data, conditions)
       return { status: 200, version: patched.version }
     }
-    await remove(context, type, id, version)
+    await remove(context, type, id, conditions)
     return { status: 204 }
   })
 }

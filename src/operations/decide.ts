@@ -4,7 +4,7 @@
  */
 
 import { ScimError } from '../scim/error.ts'
-import { requireMatch } from '../scim/etag.ts'
+import { type Conditions, requireMatch } from '../scim/etag.ts'
 import type { LinkEdit } from '../scim/link.ts'
 import type { Link, ResourceType } from '../scim/registry.ts'
 import type { Document } from '../scim/resource.ts'
@@ -19,10 +19,10 @@ export function requireCurrent<T extends { readonly version: number }>(
   type: ResourceType,
   id: string,
   current: T | undefined,
-  ifMatch: string | undefined,
+  conditions: Conditions,
 ): T {
   if (!current) throw notFound(type, id)
-  requireMatch(current.version, ifMatch)
+  requireMatch(current.version, conditions)
   return current
 }
 

@@ -1,5 +1,6 @@
 /** PATCH: RFC 7644 section 3.5.2. */
 
+import type { Conditions } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
 import { ANSWER_SMALL_BYTES_MAX } from '../scim/limits.ts'
 import { applyPatch } from '../scim/patch/apply.ts'
@@ -19,14 +20,14 @@ export async function patch(
   type: ResourceType,
   id: string,
   body: JsonValue,
-  ifMatch: string | undefined,
+  conditions: Conditions,
 ): Promise<Stored> {
   const { store, rules } = context
   context.requireAccess('write', type, id)
   const read = await inSlices(patchSteps(type, body, rules), context)
   const mentions = linkIdsOf(read)
   // Before any password is hashed; the decision asks again, on the state that it changes.
-  const { size } = requireCurrent(type, id, await store.read(type, id), ifMatch)
+  const { size } = requireCurrent(type, id, await store.read(type, id), conditions)
   if (size > ANSWER_SMALL_BYTES_MAX) await context.reserve(size)
   const assignments = await withHashedPasswords(context, read)
 
@@ -36,7 +37,7 @@ export async function patch(
     id,
     mentions,
     decide(found) {
-      const current = requireCurrent(type, id, found, ifMatch)
+      const current = requireCurrent(type, id, found, conditions)
       const { document, links } = applyPatch(type, current.document, assignments, rules)
       requireImmutable(type, current.document, document)
       requireAllowed(context, type, document, current.document)

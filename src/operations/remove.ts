@@ -1,5 +1,6 @@
 /** DELETE: RFC 7644 section 3.6. */
 
+import type { Conditions } from '../scim/etag.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import type { Context } from './context.ts'
 import { requireCurrent } from './decide.ts'
@@ -9,7 +10,7 @@ export async function remove(
   context: Context,
   type: ResourceType,
   id: string,
-  ifMatch: string | undefined,
+  conditions: Conditions,
 ): Promise<void> {
   const { store, origin } = context
   context.requireAccess('write', type, id)
@@ -21,7 +22,7 @@ export async function remove(
         id,
         mentions: [],
         decide(current) {
-          requireCurrent(type, id, current, ifMatch)
+          requireCurrent(type, id, current, conditions)
           return undefined
         },
       },

@@ -1,6 +1,7 @@
 /** PUT: RFC 7644 section 3.5.1. */
 
 import { documentOf } from '../scim/document.ts'
+import type { Conditions } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import {
@@ -26,12 +27,12 @@ export async function replace(
   type: ResourceType,
   id: string,
   body: JsonValue,
-  ifMatch: string | undefined,
+  conditions: Conditions,
 ): Promise<Stored> {
   const { store, rules } = context
   context.requireAccess('write', type, id)
   const draft = await inSlices(draftSteps(type, body, rules), context)
-  const known = requireCurrent(type, id, await store.read(type, id), ifMatch)
+  const known = requireCurrent(type, id, await store.read(type, id), conditions)
   // Checked before the transaction too, so that no password is hashed for a body that is refused.
   requireAllowed(context, type, withKept(type, draft, documentOf(known.text, known.hidden)))
   const document = await withHashedPassword(context, type, draft.document)
@@ -45,7 +46,7 @@ export async function replace(
     id,
     mentions: mentionsOf(edits),
     decide(found) {
-      const current = requireCurrent(type, id, found, ifMatch)
+      const current = requireCurrent(type, id, found, conditions)
       const next = withKept(type, { ...draft, document }, current.document)
       requireImmutable(type, current.document, next)
       requireAllowed(context, type, next)

@@ -3,13 +3,21 @@
  * shown.
  */
 
-import { filledText, hasMarks, type Referred, referencesIn } from '../scim/document.ts'
+import {
+  documentOf,
+  filledText,
+  hasMarks,
+  nameSubOf,
+  type Referred,
+  referencesIn,
+} from '../scim/document.ts'
 import { etagOf } from '../scim/etag.ts'
 import { isoOf } from '../scim/instant.ts'
 import { isPlain, type Projection, project, type Shown } from '../scim/projection.ts'
-import type { Link } from '../scim/registry.ts'
+import type { Link, ResourceType } from '../scim/registry.ts'
+import type { Document } from '../scim/resource.ts'
 import type { Attribute } from '../scim/schema.ts'
-import type { JsonObject } from '../scim/value.ts'
+import { isJsonObject, isReference, type JsonObject } from '../scim/value.ts'
 import type { Header, Owner, Stored } from '../store/store.ts'
 import { type Context, locationOf } from './context.ts'
 
@@ -41,6 +49,44 @@ export async function represent(
   }
   pieces.push(metaText(context, stored, projection), '}')
   return pieces
+}
+
+/**
+ * Whether the version alone says what an answer shows. It does not say to whom others link, nor how
+ * the resources that this one links or refers to are called by now, and where they are.
+ */
+export async function isOfVersion(
+  { store }: Context,
+  stored: Stored,
+  projection: Projection,
+): Promise<boolean> {
+  const { type, text } = stored
+  if (type.reverse.some(({ attribute }) => projection.shown(attribute, undefined) !== false))
+    return false
+  for (const link of type.links) {
+    const shown = shownSubs(link.attribute, projection.shown(link.attribute, undefined))
+    if (!shown.some(({ name }) => MOVING.has(name))) continue
+    if ((await store.linkCount(stored, link, 1)) > 0) return false
+  }
+  return !hasMarks(text) || !showsDerived(type, documentOf(text), projection)
+}
+
+/** Whether a projection shows something of a document's references that is derived. */
+function showsDerived(type: ResourceType, document: Document, projection: Projection): boolean {
+  const isShown = (attribute: Attribute, extension: string | undefined): boolean =>
+    isReference(attribute) &&
+    shownSubs(attribute, projection.shown(attribute, extension)).some(
+      (sub) => sub.name === '$ref' || sub === nameSubOf(attribute),
+    )
+  return Object.entries(document).some(([name, value]) => {
+    const attribute = type.attributes.get(name.toLowerCase())
+    if (attribute) return isShown(attribute, undefined)
+    const schema = type.extensions.find((extension) => extension.schema.id === name)?.schema
+    return Object.keys(isJsonObject(value) ? value : {}).some((key) => {
+      const member = schema?.byName.get(key.toLowerCase())
+      return member !== undefined && isShown(member, schema?.id)
+    })
+  })
 }
 
 /** The document as it is shown where that is not as it is stored, without its closing brace. */
@@ -128,16 +174,22 @@ export const linkElement = (context: Context, header: Header, kind: string): Jso
   display: header.display,
 })
 
-function elementWriter(attribute: Attribute, shown: Shown): (element: JsonObject) => string {
-  const subs = attribute.subAttributes.filter(
-    (sub) =>
-      sub.returned === 'always' ||
-      (sub.returned !== 'never' &&
-        (shown === true
-          ? sub.returned === 'default'
-          : shown !== false && shown.has(sub.name.toLowerCase()))),
+/** What of that may differ while links and version stay. */
+const MOVING: ReadonlySet<string> = new Set(['$ref', 'display'])
+
+/** The sub-attributes of which something is shown. */
+function shownSubs({ subAttributes }: Attribute, shown: Shown): readonly Attribute[] {
+  if (shown === false) return []
+  return subAttributes.filter(
+    ({ name, returned }) =>
+      returned === 'always' ||
+      (returned !== 'never' &&
+        (shown === true ? returned === 'default' : shown.has(name.toLowerCase()))),
   )
-  const names = subs.map(({ name }) => [name, JSON.stringify(name)] as const)
+}
+
+function elementWriter(attribute: Attribute, shown: Shown): (element: JsonObject) => string {
+  const names = shownSubs(attribute, shown).map(({ name }) => [name, JSON.stringify(name)] as const)
   return (element) => {
     let text = ''
     for (const [name, written] of names) {

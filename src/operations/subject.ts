@@ -1,5 +1,6 @@
 /** The resource that a credential is linked to: RFC 7644 section 3.11. */
 
+import { unauthorized } from '../auth/actor.ts'
 import { documentOf } from '../scim/document.ts'
 import { ScimError } from '../scim/error.ts'
 import { parseFilter } from '../scim/filter/parse.ts'
@@ -49,15 +50,15 @@ export async function userNamed(
 
 /**
  * Nobody acts, or activates again, who was suspended; nor who is deleted, whatever else the
- * credential may do. One that reaches nothing but its resource is told by 404 that it is gone.
+ * credential may do: it stands for somebody, and so for nobody any more.
  *
- * @throws ScimError 403
+ * @throws ScimError 401 for who is not there, 403 for who is not active
  */
-export async function requireActive(store: Store, user: string, isAlone: boolean): Promise<void> {
+export async function requireActive(store: Store, user: string): Promise<void> {
   const header = await store.find(user)
   const stored = header && (await store.read(header.type, user))
-  if (!stored && !isAlone) throw ScimError.status(403, 'the user of this credential is gone')
-  if (stored && !isActive(stored.type, documentOf(stored.text))) {
+  if (!stored) throw unauthorized(true, 'gone')
+  if (!isActive(stored.type, documentOf(stored.text))) {
     throw ScimError.status(403, 'the user of this credential is not active')
   }
 }

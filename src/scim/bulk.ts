@@ -9,6 +9,7 @@ import { BULK_OPERATIONS_MAX, FILTER_BYTES_MAX } from './limits.ts'
 import type { AttributePath, Registry, ResourceType } from './registry.ts'
 import type { Attribute, Schema } from './schema.ts'
 import type { Steps } from './steps.ts'
+import { type Rules, tolerated } from './tolerance.ts'
 import { namesUrn, URN } from './urns.ts'
 import { isJsonObject, isReference, type JsonObject, memberOf, shown } from './value.ts'
 
@@ -40,7 +41,7 @@ interface BulkPlace {
 }
 
 export interface BulkRequest {
-  /** How many failed operations end the request; infinite when the client does not say. */
+  /** How many failed operations end the request; infinite when the client says 0 or nothing. */
   readonly failOnErrors: number
   readonly operations: readonly (BulkOperation | BulkFault)[]
 }
@@ -53,7 +54,7 @@ const METHODS: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE'] satisfies 
  * @throws ScimError 413 for too many operations, invalidSyntax for the structure of the whole,
  *   invalidValue for failOnErrors
  */
-export function readBulk(registry: Registry, body: JsonValue): BulkRequest {
+export function readBulk(registry: Registry, body: JsonValue, rules: Rules): BulkRequest {
   if (!isJsonObject(body)) {
     throw ScimError.of('invalidSyntax', `the body is ${shown(body)}, expected a BulkRequest object`)
   }
@@ -65,8 +66,12 @@ export function readBulk(registry: Registry, body: JsonValue): BulkRequest {
     )
   }
   const operations = memberOf(body, 'operations')
-  if (!Array.isArray(operations) || operations.length === 0) {
+  if (!Array.isArray(operations)) {
     throw ScimError.of('invalidSyntax', `Operations: found ${shown(operations)}, expected a list`)
+  }
+  if (operations.length === 0) {
+    const detail = 'Operations: found an empty list, expected at least one operation'
+    throw ScimError.of('invalidSyntax', detail)
   }
   if (operations.length > BULK_OPERATIONS_MAX) {
     throw ScimError.status(
@@ -74,19 +79,19 @@ export function readBulk(registry: Registry, body: JsonValue): BulkRequest {
       `Operations: found ${operations.length}, expected at most ${BULK_OPERATIONS_MAX} (maxOperations)`,
     )
   }
-  const failOnErrors = memberOf(body, 'failonerrors')
-  if (failOnErrors !== undefined && !(Number.isInteger(failOnErrors) && Number(failOnErrors) > 0)) {
+  const failOnErrors = memberOf(body, 'failonerrors') ?? 0
+  if (typeof failOnErrors !== 'number' || !Number.isInteger(failOnErrors) || failOnErrors < 0) {
     throw ScimError.of(
       'invalidValue',
-      `failOnErrors: found ${shown(failOnErrors)}, expected a whole number from 1`,
+      `failOnErrors: found ${shown(failOnErrors)}, expected a whole number, or 0 for no limit`,
     )
   }
   const read = operations.map((operation, index) =>
-    readOperation(registry, operation, `Operations[${index}]`),
+    readOperation({ registry, rules }, operation, `Operations[${index}]`),
   )
   requireDistinct(read)
   return {
-    failOnErrors: failOnErrors === undefined ? Number.POSITIVE_INFINITY : Number(failOnErrors),
+    failOnErrors: failOnErrors === 0 ? Number.POSITIVE_INFINITY : failOnErrors,
     operations: read,
   }
 }
@@ -103,8 +108,14 @@ function requireDistinct(operations: readonly (BulkOperation | BulkFault)[]): vo
   }
 }
 
+/** What a path is read by. */
+interface Reading {
+  readonly registry: Registry
+  readonly rules: Rules
+}
+
 function readOperation(
-  registry: Registry,
+  reading: Reading,
   operation: JsonValue,
   at: string,
 ): BulkOperation | BulkFault {
@@ -124,7 +135,7 @@ function readOperation(
     if (method === 'POST' && bulkId === undefined) {
       throw ScimError.of('invalidSyntax', `${at}.bulkId: found ${shown(givenId)}, expected a text`)
     }
-    place = readPath(registry, memberOf(members, 'path'), method, at)
+    place = readPath(reading, memberOf(members, 'path'), method, at)
     const data = memberOf(members, 'data') ?? null
     if (method !== 'DELETE' && !isJsonObject(data)) {
       throw ScimError.of('invalidSyntax', `${at}.data: found ${shown(data)}, expected an object`)
@@ -143,16 +154,21 @@ function readOperation(
 
 /** `/Users` for a POST, `/Users/ID` for the others; relative to the base URL. */
 function readPath(
-  registry: Registry,
+  { registry, rules }: Reading,
   path: JsonValue | undefined,
   method: string,
   at: string,
 ): BulkPlace {
   const match = typeof path === 'string' ? /^\/?([^/?#]+)(?:\/([^/?#]+))?\/?$/.exec(path) : null
-  const type = registry.types.find(({ endpoint }) => endpoint === `/${match?.[1]}`)
-  const id = match?.[2]
-  if (type && (method === 'POST') === (id === undefined)) {
-    return { type, id: id === undefined ? undefined : decoded(id) }
+  const type = typeAt(registry, `/${match?.[1]}`, rules)
+  const [, , segment] = match ?? []
+  if (type && (method === 'POST') === (segment === undefined)) {
+    const id = segment === undefined ? undefined : decoded(segment)
+    if (segment === undefined || id !== undefined) return { type, id }
+    throw ScimError.of(
+      'invalidSyntax',
+      `${at}.path: found ${shown(path)}, expected an id in percent-escapes of UTF-8`,
+    )
   }
   const endpoints = registry.types.map(({ endpoint }) => endpoint).join(' or ')
   throw ScimError.of(
@@ -161,11 +177,18 @@ function readPath(
   )
 }
 
-function decoded(segment: string): string {
+function typeAt(registry: Registry, path: string, rules: Rules): ResourceType | undefined {
+  const { types } = registry
+  const named = types.find(({ endpoint }) => endpoint.toLowerCase() === path.toLowerCase())
+  if (named && named.endpoint !== path && !tolerated(rules, 'endpointNames')) return undefined
+  return named
+}
+
+function decoded(segment: string): string | undefined {
   try {
     return decodeURIComponent(segment)
   } catch {
-    return segment
+    return undefined
   }
 }
 
@@ -336,5 +359,5 @@ function withId(text: string, idOf: IdOf): string {
   if (own !== undefined) return idOf(own)
   const at = text.lastIndexOf(`/${PREFIX}`) + 1
   const bulkId = at === 0 ? undefined : bulkIdIn(text.slice(at))
-  return bulkId === undefined ? text : `${text.slice(0, at)}${idOf(decoded(bulkId))}`
+  return bulkId === undefined ? text : `${text.slice(0, at)}${idOf(decoded(bulkId) ?? bulkId)}`
 }

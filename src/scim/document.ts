@@ -89,13 +89,16 @@ function valueText(attribute: Attribute | undefined, value: JsonValue): string {
   return referenceText(attribute, value)
 }
 
+/** The sub-attribute of a reference that is answered with the name of what it refers to. */
+export const nameSubOf = ({ subAttributes }: Attribute): Attribute | undefined =>
+  subAttributes.find(
+    ({ name, mutability }) => mutability === 'readOnly' && NAME_SUBS.includes(name.toLowerCase()),
+  )
+
 function referenceText(attribute: Attribute, value: JsonValue): string {
   const text = JSON.stringify(value)
   if (!isJsonObject(value) || typeof value['value'] !== 'string') return text
-  const named = attribute.subAttributes.find(
-    (sub) => sub.mutability === 'readOnly' && NAME_SUBS.includes(sub.name.toLowerCase()),
-  )
-  const mark = JSON.stringify([value['value'], named?.name ?? null])
+  const mark = JSON.stringify([value['value'], nameSubOf(attribute)?.name ?? null])
   return `${text.slice(0, -1)}\u0001${mark}\u0002}`
 }
 

@@ -4,19 +4,28 @@ import { ScimError } from './error.ts'
 
 export const etagOf = (version: number): string => `W/"${version}"`
 
+/** The headers that make a request conditional on a version. */
+export interface Conditions {
+  readonly ifMatch: string | undefined
+  readonly ifNoneMatch: string | undefined
+}
+
 /**
- * If-Match: refuses to write over a version that the client has not seen. Compared weakly, as
- * the tags of SCIM are weak; RFC 9110 would have no weak tag match at all.
+ * What has to hold of a resource that is there before it is changed. If-Match: it is a version
+ * that the client has seen; If-None-Match: it is none of those listed, and `*` lists all. Compared
+ * weakly, as the tags of SCIM are weak; RFC 9110 would have no weak tag match If-Match at all.
  *
  * @throws ScimError 412
  */
-export function requireMatch(version: number, ifMatch: string | undefined): void {
-  if (ifMatch === undefined || ifMatch.trim() === '*') return
-  if (listsTag(ifMatch, etagOf(version))) return
-  throw ScimError.status(
-    412,
-    `the resource is at ${etagOf(version)}, the request expects ${ifMatch}`,
-  )
+export function requireMatch(version: number, { ifMatch, ifNoneMatch }: Conditions): void {
+  const tag = etagOf(version)
+  if (ifMatch !== undefined && !isKnown(tag, ifMatch)) {
+    throw ScimError.status(412, `the resource is at ${tag}, the request expects ${ifMatch}`)
+  }
+  if (isKnown(tag, ifNoneMatch)) {
+    const expected = `If-None-Match expects none of ${ifNoneMatch}`
+    throw ScimError.status(412, `the resource is there, at ${tag}; ${expected}`)
+  }
 }
 
 /** If-None-Match: whether the client already holds this version. */

@@ -76,6 +76,8 @@ export const PATCH_LINK_FILTERS_MAX = 100
 export const SORT_COUNT_MAX = 100_000
 /** Operations in one bulk request; told as bulk.maxOperations. */
 export const BULK_OPERATIONS_MAX = 1000
+/** Links of a resource that the answer to its PATCH shows without being asked for attributes. */
+export const PATCH_ANSWER_LINKS_MAX = 100
 /** Bulk operations that refer to each other in one circle, and are one transaction therefore. */
 export const BULK_CIRCLE_MAX = 250
 /** The data of those operations, as JSON. In UTF-16 units. */

@@ -2,6 +2,7 @@
 
 import { parseFilter } from './filter/parse.ts'
 import type { JsonValue } from './json.ts'
+import { partsOf } from './query.ts'
 import type { ResourceType } from './registry.ts'
 import type { Attribute } from './schema.ts'
 import { isJsonObject, type JsonObject } from './value.ts'
@@ -94,16 +95,17 @@ export function redactedFilter(filter: string, isHidden: Names): string {
 export function redactedAddress(address: string, isSecret: Names, isHidden: Names): string {
   const at = address.indexOf('?')
   if (at < 0) return withoutTokens(address)
-  const parts = address.slice(at + 1).split('&')
-  const kept = parts.map((part) => {
+  const kept = partsOf(address.slice(at + 1)).map(({ before, text }) => before + shown(text))
+  return withoutTokens(`${address.slice(0, at)}?${kept.join('')}`)
+
+  function shown(part: string): string {
     const plain = /^(\w+)=/.exec(part)?.[1]
     if (plain && plain.toLowerCase() !== 'filter' && !isSecret(plain)) return part
     const [[name, value] = ['', '']] = new URLSearchParams(part)
     if (isSecret(name)) return `${encodeURIComponent(name)}=${LEFT_OUT}`
     if (name.toLowerCase() !== 'filter' || !isNamedIn(value, isHidden)) return part
     return `${name}=${encodeURIComponent(redactedFilter(value, isHidden))}`
-  })
-  return withoutTokens(`${address.slice(0, at)}?${kept.join('&')}`)
+  }
 }
 
 /** Members whose text may name an attribute that stands in `value` or `data` beside it. */

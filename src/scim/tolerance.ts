@@ -153,6 +153,21 @@ export const TOLERANCES = {
     understood: 'the text, as it is',
     source: "Microsoft's SCIM validator (Sierra Leone), Okta (USA)",
   },
+  parameterNames: {
+    sent: 'the name of a query parameter in other letters, such as startindex',
+    understood: 'that parameter; two that differ in case alone are one, given twice',
+    source: 'administrators’ scripts, hand-written clients',
+  },
+  endpointNames: {
+    sent: 'the name of an endpoint in other letters, such as /users',
+    understood: 'that endpoint; every location is written as it is defined',
+    source: 'administrators’ scripts, hand-written clients',
+  },
+  secondQuestionMark: {
+    sent: 'a second question mark in an address, as in /Users?aadOptscim062020?filter=…',
+    understood: 'an ampersand, where the name of a parameter follows it',
+    source: 'Entra ID (a flag at the end of the tenant URL)',
+  },
 } as const satisfies Record<string, Tolerated>
 
 export type Tolerance = keyof typeof TOLERANCES
@@ -188,6 +203,11 @@ export interface Rules {
   readonly tolerances: Tolerances
   /** What becomes of a member whose id names no resource. */
   readonly unknownMembers: 'refuse' | 'skip'
+  /**
+   * Whether a PATCH without `attributes` or `excludedAttributes` is answered with the resource;
+   * `auto` leaves that to the number of its links.
+   */
+  readonly patchAnswers: 'auto' | 'always' | 'never'
   /** Whether the paths that a resource type lists as `unique` (Group.displayName) have to be. */
   readonly uniqueNames: boolean
   /** Paths that the filter of a GET may not name, as the query would stand in logs of addresses. */
@@ -214,6 +234,7 @@ export const DEFAULT_RULES: Rules = {
   mode: 'interop',
   tolerances: MODES.interop,
   unknownMembers: 'refuse',
+  patchAnswers: 'auto',
   uniqueNames: true,
   sensitive: [],
 }

@@ -129,6 +129,25 @@ export function isLinked(file: TenantFile, owner: Stored, link: Link, id: string
 }
 
 /**
+ * How many members an owner has, counted up to a maximum. Links to what was deleted do not count;
+ * of more of them than are read in one go, which are about to be swept, the maximum is told.
+ */
+export function linkCount(file: TenantFile, owner: Header, link: Link, countMax: number): number {
+  const record = typeFileOf(file, owner.type).records.getBinary(owner.handle)
+  if (!record) return 0
+  const read = (limit: number) =>
+    membersOf(linkFileOf(file, link), owner.handle, generationOf(record), limit)
+  const isThere = ({ type, handle }: Member): boolean =>
+    file.typeByNumber[type]?.records.doesExist(handle) === true
+  const first = read(countMax)
+  const there = first.filter(isThere).length
+  if (first.length < countMax || there === countMax) return there
+  const more = read(CAPTURE_COUNT)
+  if (more.length === CAPTURE_COUNT) return countMax
+  return Math.min(countMax, more.filter(isThere).length)
+}
+
+/**
  * Links to be removed: of an owner's generation (of all, when it was deleted), or of a deleted
  * member.
  */

@@ -10,7 +10,7 @@ import { readChunk, readJournal } from './lmdb-journal.ts'
 import { commitLarge } from './lmdb-large.ts'
 import { hasManyOwners, leavesBefore } from './lmdb-leave.ts'
 import { TooManyLinks } from './lmdb-link-diff.ts'
-import { headerOf, isLinked, linked, sweepAll } from './lmdb-links.ts'
+import { headerOf, isLinked, linkCount, linked, sweepAll } from './lmdb-links.ts'
 import { ownersOf } from './lmdb-owners.ts'
 import { isIndexed, type ReindexWatch, reindex } from './lmdb-reindex.ts'
 import { search } from './lmdb-search.ts'
@@ -94,6 +94,7 @@ const readsOf = (file: TenantFile): Omit<Store, 'commit'> => ({
   at: (type, { handle }) => readRecord(typeFileOf(file, type), handle),
   linked: (owner, link, client) => linked(file, owner, link, client),
   isLinked: (owner, link, id) => isLinked(file, owner, link, id),
+  linkCount: (owner, link, countMax) => linkCount(file, owner, link, countMax),
   owners(member, link) {
     const { number } = typeFileOf(file, member.type)
     return ownersOf(file, link, { type: number, handle: member.handle })

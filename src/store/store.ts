@@ -215,6 +215,8 @@ export interface Store {
   /** The linked resources in batches: by type, and of one type in the order of their creation. */
   linked(owner: Stored, link: Link, client?: Client): AsyncIterable<readonly Header[]>
   isLinked(owner: Stored, link: Link, id: string): Soon<boolean>
+  /** How many linked resources there are, counted up to a maximum. */
+  linkCount(owner: Header, link: Link, countMax: number): Soon<number>
   /** The resources that link to this one, direct ones first, each once. */
   owners(member: Header, link: Link): Soon<readonly Owner[]>
   /** Journal entries after a sequence number, in order. */

@@ -18,8 +18,16 @@ import {
 } from '../../src/scim/limits.ts'
 import { openLmdbControl } from '../../src/store/lmdb-control.ts'
 import { makeCertificate } from '../certificates.ts'
-import { serving, temporary } from '../cli/given.ts'
-import { type Reply, send, startTestServer, TARGETS, type TestServer, TOKEN } from '../harness.ts'
+import { printed, serving, temporary } from '../cli/given.ts'
+import {
+  QUICKEST,
+  type Reply,
+  send,
+  startTestServer,
+  TARGETS,
+  type TestServer,
+  TOKEN,
+} from '../harness.ts'
 import { signingKey, startIssuer, unsigned } from './issuer.ts'
 
 /** Processes start slowly on a machine that has much else to do. */
@@ -286,6 +294,67 @@ for (const target of TARGETS) {
         expectRefused(await ask(server, forged, { tenant }), 'signature')
     })
 
+    test('why a token is refused tells nobody which tenants there are, nor whom they trust', async () => {
+      await using idp = await startIssuer('ES256', 'RS256')
+      const { issuer } = idp
+      const audience = 'for-acme'
+      await using server = await started(target, {
+        default: [{ issuer, audience: 'for-default', grants: 'write' }],
+        acme: [
+          {
+            issuer,
+            audience,
+            grants: 'write',
+            algorithms: ['ES256'],
+            clockSkew: 0,
+            claims: { appid: 'a' },
+          },
+        ],
+        other: [{ issuer, audience: 'for-other', grants: 'write', clockSkew: 300 }],
+      })
+      const now = secondsOf(server, target)
+      const claims = { aud: audience, exp: now + 600, appid: 'a' }
+      const good = await idp.sign(claims)
+      const wrong = [
+        ['algorithm', await idp.sign(claims, {}, idp.keys[1])],
+        ['claim', await idp.sign({ ...claims, appid: 'b' })],
+        ['expired', await idp.sign({ ...claims, exp: now - 60 })],
+        ['not valid yet', await idp.sign({ ...claims, nbf: now + 200 })],
+        ['audience', await idp.sign({ ...claims, aud: 'for-other' })],
+        ['signature', await idp.sign(claims, {}, await signingKey('key-0'))],
+      ] as const
+      const unknown = ['nobody', 'acm', 'acme-2']
+      const at = async (token: string, tenant: string, method = 'GET', path = '/Users') => {
+        const { status, headers, text } = await ask(server, token, { tenant, method, path })
+        headers.delete('date')
+        return { status, text, headers: headers.toJSON() }
+      }
+      expect((await at(good, 'acme')).status).toBe(200)
+      for (const [why, token] of wrong) {
+        for (const [method, path] of [
+          ['GET', '/Users'],
+          ['DELETE', '/Groups/x'],
+          ['GET', '/Schemas'],
+          ['GET', '/schemas'],
+        ] as const) {
+          const nowhere = await at(token, 'nobody', method, path)
+          expect(nowhere.status).toBe(401)
+          expect(nowhere.text).toInclude(why)
+          const others = why === 'audience' ? ['acme'] : ['acme', 'other']
+          for (const tenant of [...others, ...unknown])
+            expect([tenant, await at(token, tenant, method, path)]).toEqual([tenant, nowhere])
+        }
+      }
+      // Nor which are suspended, to who may go in otherwise.
+      const elsewhere = await at(good, 'nobody')
+      expect(elsewhere.status).toBe(401)
+      await printed(QUICKEST, ['tenant', 'suspend', 'acme', '--data', server.data], {
+        cwd: server.data,
+      })
+      for (const tenant of ['acme', 'other', ...unknown])
+        expect([tenant, await at(good, tenant)]).toEqual([tenant, elsewhere])
+    })
+
     test('keys rotate without a restart, and new ones are not fetched for each token', async () => {
       await using idp = await startIssuer()
       const { issuer } = idp
@@ -436,13 +505,13 @@ for (const target of TARGETS) {
         expect((await me(aud, who, '/Users')).status).toBe(403)
       }
       for (const [aud, who, status] of [
-        ['id', 'nobody', 404],
-        ['externalId', 'twice', 404],
-        ['externalId', 'of-a-group', 404],
-        ['userName', 'nobody', 404],
-        ['userName', 'x'.repeat(ID_LENGTH_MAX), 404],
-        ['userName', 'x'.repeat(9000), 404],
-        ['id', 'x'.repeat(ID_LENGTH_MAX + 1), 404],
+        ['id', 'nobody', 401],
+        ['externalId', 'twice', 401],
+        ['externalId', 'of-a-group', 401],
+        ['userName', 'nobody', 401],
+        ['userName', 'x'.repeat(ID_LENGTH_MAX), 401],
+        ['userName', 'x'.repeat(9000), 401],
+        ['id', 'x'.repeat(ID_LENGTH_MAX + 1), 401],
         ['userName', '', 403],
         ['userName', 7, 403],
         ['userName', undefined, 403],

@@ -202,6 +202,8 @@ for (const target of TARGETS) {
         ['invalid_request', { ...GRANT, client_id: 'another' }, headers],
         ['invalid_request', `grant_type=client_credentials&grant_type=client_credentials`, headers],
         ['invalid_request', GRANT, { ...headers, 'Content-Type': 'application/json' }],
+        ['invalid_request', 'grant_type=client_credentials&x=%E9', headers],
+        ['invalid_request', 'grant_type=client_credentials&%', headers],
         ['invalid_request', { ...GRANT, x: 'x'.repeat(FORM_BYTES_MAX) }, headers],
         ['invalid_scope', { ...GRANT, scope: 'write' }, headers],
         ['invalid_scope', { ...GRANT, scope: 'read scim' }, headers],
@@ -471,6 +473,35 @@ for (const target of TARGETS) {
         expect(reply.body.error_description).toInclude('not known')
       }
       expect((await token(server, await form({ aud }), { tenant: 'acme' })).status).toBe(200)
+    })
+
+    test('a suspended tenant answers its clients and their tokens as one that is not there', async () => {
+      await using server = await startTestServer({ target })
+      await run(server, target, 'tenant', 'create', 'acme')
+      const made = await makeClient(server, target, '--tenant', 'acme', '--scope', 'read')
+      const headers = basic(made.client_id, made.client_secret)
+      const forms = [GRANT, { ...GRANT, scope: 'write' }, { ...GRANT, scope: 'unknown' }, {}]
+      const at = async (tenant: string) => {
+        const all = []
+        for (const form of forms) {
+          const { status, text } = await token(server, form, { tenant, headers })
+          all.push([status, text])
+        }
+        return all
+      }
+      const { access_token } = (await token(server, GRANT, { tenant: 'acme', headers })).body
+      expect((await users(server, access_token, 'acme')).status).toBe(200)
+      await run(server, target, 'tenant', 'suspend', 'acme')
+      const nowhere = await at('nobody')
+      expect(nowhere.map(([status]) => status)).toEqual([401, 401, 401, 400])
+      expect(await at('acme')).toEqual(nowhere)
+      const refused = await users(server, access_token, 'nobody')
+      expect(refused.status).toBe(401)
+      const suspended = await users(server, access_token, 'acme')
+      expect([suspended.status, suspended.text]).toEqual([401, refused.text])
+      expect(suspended.headers.get('www-authenticate')).toBe(
+        refused.headers.get('www-authenticate') ?? '',
+      )
     })
 
     test('failed sign-ins are limited, and good ones go through all the same', async () => {

@@ -242,6 +242,28 @@ for (const target of TARGETS) {
       expect(statuses(many)).toEqual(['409', '409', '201'])
     })
 
+    test('failOnErrors 0 is no limit, and not one that is reached at once', async () => {
+      const taken = (await scim.user()).userName
+      const [name, other] = [scim.fresh(), scim.fresh()]
+      const operations = [
+        postUser('bad1', taken),
+        postUser('bad2', taken),
+        postUser('a', name),
+        { method: 'GET' },
+        postUser('b', other),
+      ]
+      const results = await bulk(operations, { failOnErrors: 0 })
+      expect(statuses(results)).toEqual(['409', '409', '201', '400', '201'])
+      for (const one of [name, other])
+        expect(await scim.find(`userName eq "${one}"`)).toHaveLength(1)
+    })
+
+    test('an empty list of operations is told from what is no list', async () => {
+      await refused(bulkOf([]), 400, 'invalidSyntax', 'found an empty list', 'one operation')
+      const body = { ...bulkOf([]), Operations: {} }
+      await refused(body, 400, 'invalidSyntax', 'the object {}', 'a list')
+    })
+
     test('[R7644-3.7-11] [R7644-3.7-14] what a failed operation needed was processed, and has its result', async () => {
       const taken = (await scim.user()).userName
       const never = scim.fresh()
@@ -263,7 +285,7 @@ for (const target of TARGETS) {
       expect(await scim.find(`userName eq "${never}"`)).toEqual([])
     })
 
-    test.each([[0], [-1], [1.5], ['x'], ['1'], [true]])(
+    test.each([[-1], [1.5], ['x'], ['1'], [true]])(
       '[R7644-3.7-12] failOnErrors %j is refused',
       async (failOnErrors) => {
         const body = bulkOf([postUser('a', 'never')], { failOnErrors })

@@ -2,7 +2,15 @@
 
 import { describe, expect, test } from 'bun:test'
 import { TARGETS } from '../harness.ts'
-import { expectError, expectRefused, sharedServer, USER } from './given.ts'
+import {
+  ENTERPRISE,
+  expectError,
+  expectRefused,
+  idsOf,
+  PATCH_OP,
+  sharedServer,
+  USER,
+} from './given.ts'
 
 for (const target of TARGETS) {
   describe(`entity tags (${target})`, () => {
@@ -49,11 +57,108 @@ for (const target of TARGETS) {
     test('[R7644-3.14-05] [R7644-3.14-06] If-None-Match with the tag, in a list, or * answers 304', async () => {
       const { place, now } = await stale()
       for (const header of [now, now.slice(2), `"a", ${now}`, `${now},"b"`, '*']) {
-        const reply = await scim.get(place, { 'If-None-Match': header })
+        const reply = await scim.get(`${place}?excludedAttributes=groups`, {
+          'If-None-Match': header,
+        })
         expect(reply.status, header).toBe(304)
         expect(reply.text).toBe('')
         expect(reply.headers.get('etag')).toBe(now)
+        expect(reply.headers.get('content-location')).toBe(`${scim.url()}${place}`)
+        expect(reply.headers.get('cache-control')).toBe('private, no-cache')
       }
+    })
+
+    /** What a client that holds the answer to this request is answered when it asks anew. */
+    async function again(path: string, method = 'GET'): Promise<number> {
+      const held = await scim.get(path)
+      const headers = { 'If-None-Match': held.headers.get('etag') ?? '' }
+      const reply = await scim.request(method, path, undefined, headers)
+      if (reply.status === 304) expect((await scim.get(path)).body).toEqual(held.body)
+      return reply.status
+    }
+
+    test('a user is never unchanged while its groups are shown, as they move no version', async () => {
+      const { id } = await scim.user()
+      const place = `/Users/${id}`
+      const tag = await tagOf(place)
+      const group = await scim.group()
+      const members = (op: string) =>
+        scim.patched(`/Groups/${group.id}`, { op, path: 'members', value: [{ value: id }] })
+      for (const op of ['add', 'remove']) {
+        await members(op)
+        for (const header of [tag, `"a", ${tag}`, '*']) {
+          const reply = await scim.get(place, { 'If-None-Match': header })
+          expect([reply.status, reply.headers.get('etag')]).toEqual([200, tag])
+          expect(idsOf(reply.body.groups ?? [])).toEqual(op === 'add' ? [group.id] : [])
+        }
+      }
+      for (const query of [
+        'attributes=groups',
+        'attributes=groups.value',
+        'attributes=USERNAME,Groups',
+      ])
+        expect(await again(`${place}?${query}`)).toBe(200)
+      expect(await again(place, 'HEAD')).toBe(200)
+      for (const query of ['excludedAttributes=groups', 'attributes=userName', 'attributes=meta'])
+        for (const method of ['GET', 'HEAD'])
+          expect(await again(`${place}?${query}`, method)).toBe(304)
+    })
+
+    test('a group is never unchanged while the names of members are shown', async () => {
+      const user = await scim.user({ displayName: 'Before' })
+      const { id } = await scim.group({ members: [{ value: user.id }] })
+      const place = `/Groups/${id}`
+      const tag = await tagOf(place)
+      await scim.patched(`/Users/${user.id}`, {
+        op: 'replace',
+        path: 'displayName',
+        value: 'After',
+      })
+      const reply = await scim.get(place, { 'If-None-Match': tag })
+      expect([reply.status, reply.headers.get('etag')]).toEqual([200, tag])
+      expect(reply.body.members[0].display).toBe('After')
+      for (const query of [
+        'attributes=members',
+        'attributes=members.display',
+        'attributes=members.$ref',
+      ])
+        expect(await again(`${place}?${query}`)).toBe(200)
+      const covered = [
+        'excludedAttributes=members',
+        'excludedAttributes=members.display,members.$ref',
+        'attributes=members.value,members.type',
+        'attributes=displayName',
+      ]
+      for (const query of covered) expect(await again(`${place}?${query}`)).toBe(304)
+      await scim.patched(place, { op: 'remove', path: 'members' })
+      expect(await again(place)).toBe(304)
+      expect((await scim.get(place, { 'If-None-Match': tag })).body.members).toEqual([])
+    })
+
+    test('a user is never unchanged while the name of a manager is shown', async () => {
+      const boss = await scim.user({ displayName: 'Before' })
+      const { id } = await scim.user({
+        schemas: [USER, ENTERPRISE],
+        [ENTERPRISE]: { manager: { value: boss.id }, department: 'D' },
+      })
+      const place = `/Users/${id}`
+      const without = `${place}?excludedAttributes=groups`
+      const tag = await tagOf(without)
+      await scim.patched(`/Users/${boss.id}`, {
+        op: 'replace',
+        path: 'displayName',
+        value: 'After',
+      })
+      const reply = await scim.get(without, { 'If-None-Match': tag })
+      expect([reply.status, reply.headers.get('etag')]).toEqual([200, tag])
+      expect(reply.body[ENTERPRISE].manager.displayName).toBe('After')
+      for (const of of ['', ':manager', ':manager.displayName', ':manager.$ref'])
+        expect(await again(`${place}?attributes=${ENTERPRISE}${of}`)).toBe(200)
+      for (const of of [':manager.value', ':department'])
+        expect(await again(`${place}?attributes=${ENTERPRISE}${of}`)).toBe(304)
+      expect(await again(`${without},${ENTERPRISE}:manager`)).toBe(304)
+      await scim.request('DELETE', `/Users/${boss.id}`)
+      expect((await scim.get(without, { 'If-None-Match': tag })).status).toBe(200)
     })
 
     test('[R7644-3.14-07] If-None-Match with another tag answers the resource', async () => {
@@ -103,6 +208,67 @@ for (const target of TARGETS) {
     test('[R7644-3.14-12] without If-Match a write is unconditional', async () => {
       const { place } = await stale()
       expect((await scim.patch(place, title('Y'))).status).toBe(200)
+    })
+
+    test('If-None-Match with *, or with the tag, is refused to every write of what is there', async () => {
+      const { place, userName, old, now } = await stale()
+      const body = { schemas: [USER], userName }
+      for (const header of ['*', now, now.slice(2), `${old}, ${now}`]) {
+        const headers = { 'If-None-Match': header }
+        for (const send of [
+          () => scim.request('PUT', place, body, headers),
+          () => scim.patch(place, title('N'), headers),
+          () => scim.patch(place, [], headers),
+          () => scim.patch(place, title('N'), { ...headers, 'If-Match': now }),
+          () => scim.request('DELETE', place, undefined, headers),
+        ])
+          await expectRefused(scim, place, send, 412, undefined, header, now)
+      }
+      // If-Match is looked at first. RFC 9110 section 13.2.2.
+      const both = { 'If-Match': old, 'If-None-Match': '*' }
+      expectError(await scim.patch(place, title('N'), both), 412, undefined, old)
+    })
+
+    test('If-None-Match with another tag is granted, and what is not there is not found', async () => {
+      const { place, userName, old } = await stale()
+      const headers = { 'If-None-Match': old }
+      const body = { schemas: [USER], userName }
+      expect((await scim.patch(place, title('N'), headers)).status).toBe(200)
+      expect((await scim.request('PUT', place, body, headers)).status).toBe(200)
+      for (const header of ['*', 'W/"1"']) {
+        const nowhere = { 'If-None-Match': header }
+        expectError(await scim.request('PUT', '/Users/nope', body, nowhere), 404)
+        expectError(await scim.patch('/Users/nope', title('N'), nowhere), 404)
+        expectError(await scim.request('DELETE', '/Users/nope', undefined, nowhere), 404)
+      }
+      expect((await scim.request('DELETE', place, undefined, headers)).status).toBe(204)
+    })
+
+    test('the header of a bulk request, or of a POST, is about no resource', async () => {
+      const { place, now } = await stale()
+      const headers = { 'If-None-Match': '*', 'If-Match': '"none"' }
+      const created = await scim.request(
+        'POST',
+        '/Users',
+        { schemas: [USER], userName: scim.fresh() },
+        headers,
+      )
+      expect(created.status).toBe(201)
+      const operation = (version: string) => ({
+        method: 'PATCH',
+        path: place,
+        version,
+        data: { schemas: [PATCH_OP], Operations: title('T') },
+      })
+      const schemas = ['urn:ietf:params:scim:api:messages:2.0:BulkRequest']
+      const Operations = [operation('W/"99"'), operation(now)]
+      const { body } = await scim
+        .server()
+        .request('POST', '/Bulk', { schemas, Operations }, headers)
+      expect(body.Operations.map(({ status }: { status: string }) => status)).toEqual([
+        '412',
+        '200',
+      ])
     })
 
     test('[R7644-3.14-13] of many writes at once with one tag, one is granted', async () => {

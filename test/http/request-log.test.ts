@@ -158,12 +158,12 @@ for (const target of TARGETS) {
 
     test('a wrong path is noted for a good credential, and for no other', async () => {
       await using server = await startTestServer({ target })
-      await server.request('GET', '/users')
-      await server.request('GET', '/users', undefined, { Authorization: 'Bearer x' })
-      await server.request('GET', '/users', undefined, { Authorization: undefined })
+      await server.request('GET', '/user')
+      await server.request('GET', '/user', undefined, { Authorization: 'Bearer x' })
+      await server.request('GET', '/user', undefined, { Authorization: undefined })
       const records = await recordsOf(server)
       expect(records).toHaveLength(1)
-      expect(records[0]).toMatchObject({ method: 'GET', path: '/scim/v2/users', status: 404 })
+      expect(records[0]).toMatchObject({ method: 'GET', path: '/scim/v2/user', status: 404 })
     })
 
     test('whoever is refused for the rate of an address pushes out nobody’s records', async () => {
@@ -369,6 +369,9 @@ for (const target of TARGETS) {
         ],
         [['freeFormats'], 'PUT', user, { ...created, addresses: [{ country: 'USA' }] }],
         [[], 'PATCH', user, replace('title', 'U')],
+        [['parameterNames'], 'GET', '/Users?Filter=id%20pr&COUNT=1'],
+        [['endpointNames'], 'GET', '/users?filter=id%20pr'],
+        [['secondQuestionMark'], 'GET', '/Users?aadOptscim062020?filter=id%20pr'],
         [['freeFormats'], 'POST', '/Users', { ...put, userName: 'bob', timezone: 'Pacific' }],
       ]
       for (const [names, method, path, body] of needed) {

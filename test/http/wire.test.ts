@@ -32,6 +32,11 @@ for (const target of TARGETS) {
       'application/json',
       'application/scim+json; charset=utf-8',
       'Application/JSON;charset=UTF-8',
+      'application/json ; Charset="Utf-8"',
+      'application/json; charset=utf8; x="; charset=latin1"',
+      'application/json; charset="u\\tf-8"',
+      'application/json;',
+      'application/json; charset',
     ])('[R7644-3.8-05] a body of %s is taken', async (type) => {
       const reply = await raw('POST', '/Users', { 'Content-Type': type }, userText())
       expect(reply.status).toBe(201)
@@ -57,6 +62,41 @@ for (const target of TARGETS) {
         expect(JSON.parse(reply.text).detail).toInclude(type)
       }
       expect(await scim.total('/Users')).toBe(total)
+    })
+
+    test.each([
+      'application/scim+json; charset=ISO-8859-1',
+      'application/json;charset="utf-16"',
+      'application/json; v=1; CHARSET=Windows-1252',
+      'application/json; charset=utf-8; charset=latin1',
+      'application/json; x="\\""; charset=utf-7',
+    ])('a body of %s is refused by whatever takes one', async (type) => {
+      const { id } = await scim.user()
+      const total = await scim.total('/Users')
+      const message = (name: string) => `urn:ietf:params:scim:api:messages:2.0:${name}`
+      const text = JSON.stringify({ schemas: [message('SearchRequest')] })
+      const Operations = [{ method: 'DELETE', path: `/Users/${id}` }]
+      const bulk = JSON.stringify({ schemas: [message('BulkRequest')], Operations })
+      for (const [method, path, body] of [
+        ['POST', '/Users', userText()],
+        ['PUT', `/Users/${id}`, userText()],
+        ['PATCH', `/Users/${id}`, JSON.stringify({ Operations: [] })],
+        ['POST', '/.search', text],
+        ['POST', '/Users/.search', text],
+        ['POST', '/Bulk', bulk],
+      ] as const) {
+        const reply = await raw(method, path, { 'Content-Type': type }, body)
+        expect(reply.status, `${method} ${path}`).toBe(415)
+        expect(JSON.parse(reply.text).detail).toInclude('charset')
+      }
+      expect(await scim.total('/Users')).toBe(total)
+      const form = await sendRaw(scim.url(), {
+        method: 'POST',
+        target: '/oauth/token',
+        headers: { 'Content-Type': type.replace(/^[^;]+/, 'application/x-www-form-urlencoded') },
+        body: 'grant_type=client_credentials',
+      })
+      expect([form.status, JSON.parse(form.text).error]).toEqual([415, 'invalid_request'])
     })
 
     test('a compressed body is refused as such', async () => {
@@ -242,7 +282,7 @@ for (const target of TARGETS) {
     })
 
     test('[R7644-3.2-04] an unknown endpoint is not found, as a SCIM error', async () => {
-      for (const path of ['/Nope', '/users', '/Users/a/b', '/Users//', '/..%2f', '/Usersx'])
+      for (const path of ['/Nope', '/user', '/Users/a/b', '/Users//', '/..%2f', '/Usersx'])
         expectError(await scim.get(path), 404)
       const outside = await fetch(new URL('/nothing/at/all', scim.url()))
       expect(outside.status).toBe(404)

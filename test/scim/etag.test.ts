@@ -18,7 +18,7 @@ describe('If-Match', () => {
     ['a list with the tag in it', 'W/"1", "2" ,W/"7"'],
     ['[R7644-3.14-12] nothing', undefined],
   ])('%s matches', (_, ifMatch) => {
-    expect(() => requireMatch(7, ifMatch)).not.toThrow()
+    expect(() => requireMatch(7, { ifMatch, ifNoneMatch: undefined })).not.toThrow()
   })
 
   test.each([
@@ -28,7 +28,7 @@ describe('If-Match', () => {
     ['an empty header', ''],
     ['a list of others', 'W/"1","2"'],
   ])('%s does not', (_, ifMatch) => {
-    const refusal = refusalOf(() => requireMatch(7, ifMatch))
+    const refusal = refusalOf(() => requireMatch(7, { ifMatch, ifNoneMatch: undefined }))
     expect([refusal.status, refusal.scimType]).toEqual([412, undefined])
     expect(refusal.message).toBe(`the resource is at W/"7", the request expects ${ifMatch}`)
   })
@@ -44,5 +44,13 @@ describe('If-None-Match', () => {
     ['an empty header', '', false],
   ])('%s is known or not', (_, ifNoneMatch, known) => {
     expect(isKnown('W/"7"', ifNoneMatch)).toBe(known)
+  })
+
+  test('a write is refused exactly where a read would be told that the version is known', () => {
+    for (const ifNoneMatch of ['W/"7"', '"1", W/"7"', '*', 'W/"8"', '', undefined]) {
+      const write = () => requireMatch(7, { ifMatch: undefined, ifNoneMatch })
+      if (isKnown('W/"7"', ifNoneMatch)) expect(refusalOf(write).status).toBe(412)
+      else expect(write).not.toThrow()
+    }
   })
 })

@@ -117,6 +117,9 @@ describe('filters and addresses', () => {
     ['/Users?FILTER=name.familyName+eq+%22King%22', 'King'],
     ['/Users?%66ilter=n%61me.familyName+eq+%22King%22', 'King'],
     ['/Users?filter=%', 'nothing'],
+    ['/Users?flag?filter=name.familyName+eq+%22King%22', 'King'],
+    ['/Users?flag%3fFilter=name.familyName+eq+%22King%22', 'King'],
+    ['/Users?filter=name.familyName+eq+%22x?filter=King%22', 'King'],
     ['/Users?access_token=King', 'King'],
     ['/Users?p%61ssword=King', 'King'],
     [`/Users/${TOKEN}?x=${TOKEN}`, 'AAAA'],
@@ -127,7 +130,12 @@ describe('filters and addresses', () => {
   })
 
   test('an address with nothing to hide stays as it is', () => {
-    for (const address of ['/Users/x', '/Users?filter=userName+eq+%22a%22&count=2', '/?'])
+    for (const address of [
+      '/Users/x',
+      '/Users?filter=userName+eq+%22a%22&count=2',
+      '/?',
+      '/Users?a?count=1&&b',
+    ])
       expect(redactedAddress(address, isSecret, isHidden)).toBe(address)
     expect(withoutTokens('scimd_ is no token')).toBe('scimd_ is no token')
   })

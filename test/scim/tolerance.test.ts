@@ -371,6 +371,10 @@ const CASES: Record<Tolerance, readonly Case[]> = {
       understood: { userName: 'ann', addresses: [{ country: 'USA' }], locale: 'none at all' },
     },
   ],
+  // What an address says, and the names of endpoints: test/http/address.test.ts.
+  parameterNames: [],
+  endpointNames: [],
+  secondQuestionMark: [],
 }
 
 /** What comes of a request: what is stored, or the word "refused". */

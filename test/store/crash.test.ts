@@ -295,9 +295,9 @@ class History {
       : { op: 'add', path: 'members', value: [{ value }] }
     return {
       method: 'PATCH',
-      path: `/Groups/${this.#ids.get(group)}`,
+      path: `/Groups/${this.#ids.get(group)}?attributes=id`,
       body: { schemas: [PATCH], Operations: [operation] },
-      expected: 204,
+      expected: 200,
       writes: { [key]: this.state.has(key) ? undefined : '' },
     }
   }
