@@ -34,6 +34,7 @@ import { faultsOfView, viewsOf } from './scim/view.ts'
 import type { ControlStore, Tenant } from './store/control.ts'
 import { lockDataDirectory, requireDataDirectory } from './store/data-directory.ts'
 import { openLmdbControl } from './store/lmdb-control.ts'
+import type { ConcealedData } from './store/lmdb-tenant.ts'
 import { lmdbTenants } from './store/lmdb-tenants.ts'
 import { openRequestLog } from './store/request-log.ts'
 
@@ -123,11 +124,27 @@ async function startLocked(
     views.set(rules, view)
     return view
   }
+  const concealed = new Set<string>()
+  const noteConcealed = (tenant: string, { type, name, count }: ConcealedData): void => {
+    const known = registry.typeNamed(type)
+    // What a tenant's own settings leave out is not missed.
+    if (known && (name === undefined || known.resolve(name))) return
+    const key = JSON.stringify([tenant, type, name])
+    if (concealed.has(key)) return
+    concealed.add(key)
+    log('warn', 'data is kept out of sight that no schema knows; is --schemas missing?', {
+      tenant,
+      type,
+      ...(name === undefined ? {} : { name }),
+      resources: count,
+    })
+  }
   const control = openLmdbControl(join(config.data, 'control.mdb'))
   const tenants = lmdbTenants(join(config.data, 'tenants'), viewFor, (tenant) => ({
     progress: (type, done, total) =>
       surroundings.progress?.(`re-indexing ${tenant}: ${done} of ${total} ${type} resources`),
     faultOf: (type, document) => faultOf(viewFor(tenant).checks, type, document),
+    concealed: (data) => noteConcealed(tenant, data),
     faulty: (type, id, fault) =>
       log('warn', 'a stored resource is not valid under the present schemas', {
         tenant,
@@ -202,6 +219,7 @@ async function startLocked(
       },
       metrics: serverMetrics(config.rateLimit, now, expiries.soonest),
       isReady: () => isReady,
+      concealed: () => concealed.size,
       requests,
       isSecret: secretNames(registry.types),
       isTenant: (name) => control.tenant(name) !== undefined,

@@ -76,7 +76,7 @@ export function createServer(wire: Wire, isTls: boolean) {
     .get(
       '/ready',
       () =>
-        new Response(wire.isReady() ? 'ready\n' : 'not ready\n', {
+        new Response(wire.isReady() ? `ready\n${concealedNote(wire.concealed())}` : 'not ready\n', {
           status: wire.isReady() ? 200 : 503,
         }),
     )
@@ -110,6 +110,12 @@ const endpointsOf = ({ types }: Wire): Endpoints => [
   ['/Schemas', discovery.schemas],
   ['/Schemas/:id', discovery.schema],
 ]
+
+/** To whoever asks without a token: that there is something, and where it is told. */
+const concealedNote = (count: number): string =>
+  count === 0
+    ? ''
+    : `note: no schema knows ${count} types or attributes that are kept; see the log\n`
 
 /** RFC 7644 sections 3.3 and 3.4.2. */
 const collection = (name: string): Handlers => ({

@@ -53,6 +53,8 @@ export interface Wire {
   isServed(tenant: string): boolean
   readonly metrics: Metrics
   isReady(): boolean
+  /** How many types and attributes of all tenants are kept out of sight: no schema knows them. */
+  concealed(): number
   /** Where each request of a tenant is noted, for its administrator. */
   readonly requests: RequestLog
   /** What speaks of a secret, in any tenant. */

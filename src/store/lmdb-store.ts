@@ -15,6 +15,7 @@ import { ownersOf } from './lmdb-owners.ts'
 import { isIndexed, type ReindexWatch, reindex } from './lmdb-reindex.ts'
 import { search } from './lmdb-search.ts'
 import {
+  concealedData,
   openTenantFile,
   openTenantReader,
   placeOf,
@@ -50,6 +51,7 @@ export async function openLmdbStore(
   const file = openTenantFile(path, name, registry, rules)
   try {
     await reindex(file, watch)
+    for (const data of concealedData(file)) watch.concealed?.(data)
   } catch (error) {
     await file.environment.close()
     throw error
