@@ -16,7 +16,7 @@ import { forwarded, proxyCheck } from './http/forwarded.ts'
 import { createServer } from './http/server.ts'
 import type { Wire } from './http/wire.ts'
 import { listen } from './listen.ts'
-import type { Log } from './log.ts'
+import { type Log, sparing } from './log.ts'
 import { serverMetrics } from './metrics.ts'
 import type { TenantView } from './operations/context.ts'
 import { passwordHasher } from './operations/password.ts'
@@ -36,6 +36,7 @@ import { lockDataDirectory, requireDataDirectory } from './store/data-directory.
 import { openLmdbControl } from './store/lmdb-control.ts'
 import type { ConcealedData } from './store/lmdb-tenant.ts'
 import { lmdbTenants } from './store/lmdb-tenants.ts'
+import { presenceOf } from './store/presence.ts'
 import { openRequestLog } from './store/request-log.ts'
 
 /** A server that runs. */
@@ -67,7 +68,7 @@ export interface Surroundings {
 /** Milliseconds that requests in flight get to finish before their connections are closed. */
 const STOP_TIMEOUT_MS = 30_000
 
-/** How often the stores of tenants that were deleted are closed. */
+/** How often the stores of tenants that were deleted are closed, and the files are looked for. */
 const DELETED_LOOK_MS = 1_000
 
 /** Always there, and in no list. */
@@ -140,6 +141,8 @@ async function startLocked(
     })
   }
   const control = openLmdbControl(join(config.data, 'control.mdb'))
+  const isControlThere = presenceOf(join(config.data, 'control.mdb'))
+  const missing = (): string | undefined => isControlThere() ?? tenants.missing()
   const tenants = lmdbTenants(join(config.data, 'tenants'), viewFor, (tenant) => ({
     progress: (type, done, total) =>
       surroundings.progress?.(`re-indexing ${tenant}: ${done} of ${total} ${type} resources`),
@@ -190,6 +193,7 @@ async function startLocked(
       types: registry.types,
       viewOf: viewFor,
       log,
+      sparingLog: sparing(log, now),
       limits: limitsOf(config, now),
       answers: answersWithin({ ...ANSWER_LIMITS, ...surroundings.answers }),
       check: tokenCheck(
@@ -218,7 +222,7 @@ async function startLocked(
         return tenant !== undefined && tenant.isSuspended !== true
       },
       metrics: serverMetrics(config.rateLimit, now, expiries.soonest),
-      isReady: () => isReady,
+      unready: () => (isReady ? missing() : 'the server starts or stops'),
       concealed: () => concealed.size,
       requests,
       isSecret: secretNames(registry.types),
@@ -237,7 +241,15 @@ async function startLocked(
     }
     // Only now: a token of a start that failed would have been shown to nobody.
     const firstToken = await mintFirstToken(control, config, now())
-    const closing = setInterval(() => tenants.closeOthers(isThere), DELETED_LOOK_MS)
+    let known: string | undefined
+    const closing = setInterval(() => {
+      tenants.closeOthers(isThere)
+      const fault = missing()
+      if (fault === known) return
+      known = fault
+      if (fault === undefined) log('info', 'the files of the data directory are there again')
+      else log('error', 'nothing can be written: the data directory is not what it was', { fault })
+    }, DELETED_LOOK_MS)
     closing.unref()
     const pruning = setInterval(() => void requests.prune(), REQUESTS_PRUNE_MS)
     void expiries.look()
