@@ -16,7 +16,7 @@ import { forwarded, proxyCheck } from './http/forwarded.ts'
 import { createServer } from './http/server.ts'
 import type { Wire } from './http/wire.ts'
 import { listen } from './listen.ts'
-import type { Log } from './log.ts'
+import { type Log, sparing } from './log.ts'
 import { serverMetrics } from './metrics.ts'
 import type { TenantView } from './operations/context.ts'
 import { passwordHasher } from './operations/password.ts'
@@ -34,7 +34,9 @@ import { faultsOfView, viewsOf } from './scim/view.ts'
 import type { ControlStore, Tenant } from './store/control.ts'
 import { lockDataDirectory, requireDataDirectory } from './store/data-directory.ts'
 import { openLmdbControl } from './store/lmdb-control.ts'
+import type { ConcealedData } from './store/lmdb-tenant.ts'
 import { lmdbTenants } from './store/lmdb-tenants.ts'
+import { presenceOf } from './store/presence.ts'
 import { openRequestLog } from './store/request-log.ts'
 
 /** A server that runs. */
@@ -66,7 +68,7 @@ export interface Surroundings {
 /** Milliseconds that requests in flight get to finish before their connections are closed. */
 const STOP_TIMEOUT_MS = 30_000
 
-/** How often the stores of tenants that were deleted are closed. */
+/** How often the stores of tenants that were deleted are closed, and the files are looked for. */
 const DELETED_LOOK_MS = 1_000
 
 /** Always there, and in no list. */
@@ -123,11 +125,29 @@ async function startLocked(
     views.set(rules, view)
     return view
   }
+  const concealed = new Set<string>()
+  const noteConcealed = (tenant: string, { type, name, count }: ConcealedData): void => {
+    const known = registry.typeNamed(type)
+    // What a tenant's own settings leave out is not missed.
+    if (known && (name === undefined || known.resolve(name))) return
+    const key = JSON.stringify([tenant, type, name])
+    if (concealed.has(key)) return
+    concealed.add(key)
+    log('warn', 'data is kept out of sight that no schema knows; is --schemas missing?', {
+      tenant,
+      type,
+      ...(name === undefined ? {} : { name }),
+      resources: count,
+    })
+  }
   const control = openLmdbControl(join(config.data, 'control.mdb'))
+  const isControlThere = presenceOf(join(config.data, 'control.mdb'))
+  const missing = (): string | undefined => isControlThere() ?? tenants.missing()
   const tenants = lmdbTenants(join(config.data, 'tenants'), viewFor, (tenant) => ({
     progress: (type, done, total) =>
       surroundings.progress?.(`re-indexing ${tenant}: ${done} of ${total} ${type} resources`),
     faultOf: (type, document) => faultOf(viewFor(tenant).checks, type, document),
+    concealed: (data) => noteConcealed(tenant, data),
     faulty: (type, id, fault) =>
       log('warn', 'a stored resource is not valid under the present schemas', {
         tenant,
@@ -173,6 +193,7 @@ async function startLocked(
       types: registry.types,
       viewOf: viewFor,
       log,
+      sparingLog: sparing(log, now),
       limits: limitsOf(config, now),
       answers: answersWithin({ ...ANSWER_LIMITS, ...surroundings.answers }),
       check: tokenCheck(
@@ -201,7 +222,8 @@ async function startLocked(
         return tenant !== undefined && tenant.isSuspended !== true
       },
       metrics: serverMetrics(config.rateLimit, now, expiries.soonest),
-      isReady: () => isReady,
+      unready: () => (isReady ? missing() : 'the server starts or stops'),
+      concealed: () => concealed.size,
       requests,
       isSecret: secretNames(registry.types),
       isTenant: (name) => control.tenant(name) !== undefined,
@@ -219,7 +241,15 @@ async function startLocked(
     }
     // Only now: a token of a start that failed would have been shown to nobody.
     const firstToken = await mintFirstToken(control, config, now())
-    const closing = setInterval(() => tenants.closeOthers(isThere), DELETED_LOOK_MS)
+    let known: string | undefined
+    const closing = setInterval(() => {
+      tenants.closeOthers(isThere)
+      const fault = missing()
+      if (fault === known) return
+      known = fault
+      if (fault === undefined) log('info', 'the files of the data directory are there again')
+      else log('error', 'nothing can be written: the data directory is not what it was', { fault })
+    }, DELETED_LOOK_MS)
     closing.unref()
     const pruning = setInterval(() => void requests.prune(), REQUESTS_PRUNE_MS)
     void expiries.look()

@@ -21,6 +21,7 @@ import { tenantSet, tenantShow } from './cli/tenant-settings.ts'
 import { tokenCreate, tokenList, tokenRevoke, tokenRotate } from './cli/token.ts'
 import { told } from './cli/told.ts'
 import { versionCommand } from './cli/version.ts'
+import { logTo, sparing } from './log.ts'
 
 const COMMANDS: readonly Command[] = [
   serve,
@@ -59,12 +60,18 @@ const terminal: Terminal = {
   now: Date.now,
 }
 
-// LMDB leaves rejections behind that nobody awaits when a disk is full; the commit itself is told.
-process.on('unhandledRejection', (reason) => {
-  terminal.err(
-    `${JSON.stringify({ level: 'error', message: 'unhandled rejection', error: String(reason) })}\n`,
-  )
-})
+// On a full disk LMDB prints its errors, with the source around them, and leaves rejections behind
+// that nobody awaits; the commit itself is told where it was asked for.
+const stray = sparing(logTo(terminal.err, terminal.now), terminal.now)
+const firstLineOf = (part: unknown): string => String(part).split('\n', 1)[0] ?? ''
+const tellStray = (...parts: readonly unknown[]): void => {
+  // A command tells the fault itself, and has no log.
+  if (process.argv[2] !== 'serve') return
+  stray('error', 'a library reports a fault', { error: parts.map(firstLineOf).join(' ') })
+}
+process.on('unhandledRejection', tellStray)
+console.error = tellStray
+console.warn = tellStray
 
 process.exit(await main(process.argv.slice(2)))
 

@@ -208,7 +208,7 @@ function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
   if (error instanceof ScimError) {
     if (error.status === 503 || error.status === 507)
-      wire.log('error', error.message, { requestId })
+      wire.sparingLog('error', error.message, { requestId })
     return errorReply(error)
   }
   if (error instanceof Abandoned) {

@@ -73,13 +73,11 @@ export function createServer(wire: Wire, isTls: boolean) {
       return errorReply(ScimError.status(400, 'the request could not be read'))
     })
     .get('/health', () => new Response('ok\n'))
-    .get(
-      '/ready',
-      () =>
-        new Response(wire.isReady() ? 'ready\n' : 'not ready\n', {
-          status: wire.isReady() ? 200 : 503,
-        }),
-    )
+    .get('/ready', () => {
+      const fault = wire.unready()
+      if (fault !== undefined) return new Response(`not ready: ${fault}\n`, { status: 503 })
+      return new Response(`ready\n${concealedNote(wire.concealed())}`)
+    })
 
   server.get('/metrics', async () => {
     const headers = { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }
@@ -110,6 +108,12 @@ const endpointsOf = ({ types }: Wire): Endpoints => [
   ['/Schemas', discovery.schemas],
   ['/Schemas/:id', discovery.schema],
 ]
+
+/** To whoever asks without a token: that there is something, and where it is told. */
+const concealedNote = (count: number): string =>
+  count === 0
+    ? ''
+    : `note: no schema knows ${count} types or attributes that are kept; see the log\n`
 
 /** RFC 7644 sections 3.3 and 3.4.2. */
 const collection = (name: string): Handlers => ({

@@ -29,6 +29,8 @@ export interface Wire {
   /** The resource types of all tenants: each of them sees all of these or some. */
   readonly types: readonly ResourceType[]
   readonly log: Log
+  /** For what may go wrong with every request. */
+  readonly sparingLog: Log
   readonly check: TokenCheck
   readonly endpoint: TokenEndpoint
   readonly addressOf: AddressOf
@@ -52,7 +54,10 @@ export interface Wire {
   /** Whether there is such a tenant, and it is not suspended. */
   isServed(tenant: string): boolean
   readonly metrics: Metrics
-  isReady(): boolean
+  /** Why the server cannot do all of its work, or undefined. */
+  unready(): string | undefined
+  /** How many types and attributes of all tenants are kept out of sight: no schema knows them. */
+  concealed(): number
   /** Where each request of a tenant is noted, for its administrator. */
   readonly requests: RequestLog
   /** What speaks of a secret, in any tenant. */

@@ -3,6 +3,7 @@
  * change.
  */
 
+import { knownPart } from '../scim/concealed.ts'
 import { ScimError } from '../scim/error.ts'
 import { type Conditions, requireMatch } from '../scim/etag.ts'
 import type { LinkEdit } from '../scim/link.ts'
@@ -38,9 +39,11 @@ export function requireAllowed(
   document: Document,
   before?: Document,
 ): void {
-  requireValid(checks, type, document)
-  if (checks === strictChecks || isValid(strictChecks, type, document)) return
-  if (!before || isValid(strictChecks, type, before)) tolerated(rules, 'freeFormats')
+  const known = knownPart(type, document)
+  requireValid(checks, type, known)
+  if (checks === strictChecks || isValid(strictChecks, type, known)) return
+  if (!before || isValid(strictChecks, type, knownPart(type, before)))
+    tolerated(rules, 'freeFormats')
 }
 
 /**

@@ -1,5 +1,6 @@
 /** PUT: RFC 7644 section 3.5.1. */
 
+import { unknownIn, withUnknown } from '../scim/concealed.ts'
 import { documentOf } from '../scim/document.ts'
 import type { Conditions } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
@@ -75,7 +76,7 @@ function withKept(type: ResourceType, { document }: Draft, current: Document): D
     for (const attribute of schema.attributes) {
       held[attribute.name] = keptOf(attribute, was[attribute.name], held[attribute.name])
     }
-    next[schema.id] = held
+    next[schema.id] = { ...held, ...unknownIn(schema.byName, was) }
   }
   return withConcealed(type, rearrange(type, next), current)
 }
@@ -92,10 +93,11 @@ function keptOf(
     const isKept = returned === 'never' || hasDefault
     if (mutability === 'immutable' || isKept) return was ?? null
   }
-  if (multiValued || !isJsonObject(was)) return is ?? null
+  if (multiValued || !isJsonObject(was)) return withUnknown(attribute, is ?? null, was)
   const held: JsonObject = isJsonObject(is) ? { ...is } : {}
   for (const sub of subAttributes) {
     held[sub.name] = keptOf(sub, was[sub.name], held[sub.name])
   }
-  return Object.fromEntries(Object.entries(held).filter(([, value]) => isAssigned(value)))
+  const kept = Object.fromEntries(Object.entries(held).filter(([, value]) => isAssigned(value)))
+  return withUnknown(attribute, kept, was)
 }

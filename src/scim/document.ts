@@ -7,6 +7,7 @@
  * itself never contains.
  */
 
+import { knownPart } from './concealed.ts'
 import type { JsonValue } from './json.ts'
 import type { ResourceType } from './registry.ts'
 import type { Document } from './resource.ts'
@@ -30,19 +31,20 @@ export interface DocumentText {
 export function textOf(type: ResourceType, id: string, document: Document): DocumentText {
   const head = `{"schemas":${JSON.stringify(document['schemas'])}`
   const whole = JSON.stringify(document)
+  const known = knownPart(type, document)
   // Most documents hide nothing and refer to nothing, and are written in one go.
-  if (whole.startsWith(head) && isShownAsItIs(type, document)) {
+  if (known === document && whole.startsWith(head) && isShownAsItIs(type, document)) {
     const text = `${head},"id":${JSON.stringify(id)}${whole.slice(head.length, -1)}`
     return { text, hidden: '' }
   }
   let text = ''
   const hidden: JsonObject = {}
-  for (const [name, value] of Object.entries(document)) {
+  for (const name of Object.keys(document)) {
     const attribute = type.attributes.get(name.toLowerCase())
-    if (attribute?.returned === 'never' || isConcealed(type, name)) {
-      hidden[name] = value
-      continue
-    }
+    const value = attribute?.returned === 'never' ? undefined : known[name]
+    // All of it, where a part is concealed: what is hidden counts when the document is read.
+    if (value !== document[name]) hidden[name] = document[name] as JsonValue
+    if (value === undefined) continue
     const extension = attribute
       ? undefined
       : type.extensions.find(({ schema }) => schema.id === name)
@@ -61,7 +63,6 @@ export function textOf(type: ResourceType, id: string, document: Document): Docu
 /** Whether all of a document is returned, and none of it refers to another resource. */
 function isShownAsItIs(type: ResourceType, document: Document): boolean {
   for (const name in document) {
-    if (isConcealed(type, name)) return false
     const attribute = type.attributes.get(name.toLowerCase())
     if (attribute) {
       if (attribute.returned === 'never' || isReference(attribute)) return false
@@ -75,9 +76,6 @@ function isShownAsItIs(type: ResourceType, document: Document): boolean {
   }
   return true
 }
-
-const isConcealed = ({ concealed }: ResourceType, name: string): boolean =>
-  concealed.attributes.has(name) || concealed.extensions.has(name)
 
 const member = (name: string, attribute: Attribute | undefined, value: JsonValue): string =>
   `${JSON.stringify(name)}:${valueText(attribute, value)}`

@@ -1,5 +1,6 @@
 /** Turns the body of a POST or PUT into a draft: a canonical document and the links beside it. */
 
+import { knownPart, unknownIn } from './concealed.ts'
 import { ScimError, type ScimType } from './error.ts'
 import type { JsonValue } from './json.ts'
 import { ID_LENGTH_MAX, VALUES_COUNT_MAX } from './limits.ts'
@@ -298,15 +299,18 @@ export function arrange(
   return document
 }
 
-/** Names under which a document may hold what a tenant's view leaves out. */
-export const concealedIn = ({ concealed }: ResourceType): readonly string[] => [
-  ...concealed.attributes,
-  ...concealed.extensions,
-]
+/** Names under which a document holds what its type does not know, or the tenant does not see. */
+const concealedIn = (type: ResourceType, document: Document): readonly string[] =>
+  Object.keys(document).filter(
+    (name) =>
+      name !== 'schemas' &&
+      !type.attributes.has(name.toLowerCase()) &&
+      !type.extensions.some(({ schema }) => schema.id === name),
+  )
 
-/** A document with what another one holds out of the tenant's sight. */
+/** A document with what another one holds out of sight. */
 export function withConcealed(type: ResourceType, document: Document, from: Document): Document {
-  const hidden = concealedIn(type).filter((name) => from[name] !== undefined)
+  const hidden = concealedIn(type, from).filter((name) => from[name] !== undefined)
   if (hidden.length === 0) return document
   return {
     ...document,
@@ -321,12 +325,13 @@ export function withConcealed(type: ResourceType, document: Document, from: Docu
 export function withExtensionsInView(type: ResourceType, document: Document): Document {
   const { schemas, ...held } = document
   const known = type.extensions.map(({ schema }) => schema.id)
-  const inUse = known.filter((id) => held[id] !== undefined)
-  const moved = new Set([...known, ...concealedIn(type)])
+  const shown = knownPart(type, held)
+  const inUse = known.filter((id) => shown[id] !== undefined)
+  const moved = new Set([...known, ...concealedIn(type, held)])
   const listed = Array.isArray(schemas) ? schemas.filter((uri) => !moved.has(String(uri))) : []
   const next: Document = { schemas: [...listed, ...inUse] }
   for (const [name, value] of Object.entries(held)) if (!moved.has(name)) next[name] = value
-  for (const id of inUse) next[id] = held[id] as JsonValue
+  for (const id of known) if (held[id] !== undefined) next[id] = held[id]
   return withConcealed(type, next, held)
 }
 
@@ -349,21 +354,27 @@ export function rearrange(type: ResourceType, document: Document): Document {
     }
     if (values.size > 0) extensions.set(schema, inSchemaOrder(schema.attributes, values))
   }
-  return withConcealed(type, arrange(type, base, extensions), document)
+  const arranged = withConcealed(type, arrange(type, base, extensions), document)
+  for (const { schema } of type.extensions) {
+    const unknown = unknownIn(schema.byName, document[schema.id])
+    if (!isAssigned(unknown)) continue
+    const held = arranged[schema.id]
+    arranged[schema.id] = { ...(isJsonObject(held) ? held : {}), ...unknown }
+  }
+  return arranged
 }
 
 /** A value with its members in order, and without the shells that a PATCH has left in its list. */
 function ordered(attribute: Attribute, value: JsonValue | undefined): JsonValue | undefined {
-  const { subAttributes } = attribute
-  if (isJsonObject(value)) return inSchemaOrder(subAttributes, new Map(Object.entries(value)))
+  const inOrder = (object: JsonObject): JsonObject => ({
+    ...inSchemaOrder(attribute.subAttributes, new Map(Object.entries(object))),
+    ...unknownIn(attribute.subs, object),
+  })
+  if (isJsonObject(value)) return inOrder(value)
   if (!Array.isArray(value)) return value
   return value
     .filter((element) => !isShell(attribute, element))
-    .map((element) =>
-      isJsonObject(element)
-        ? inSchemaOrder(subAttributes, new Map(Object.entries(element)))
-        : element,
-    )
+    .map((element) => (isJsonObject(element) ? inOrder(element) : element))
 }
 
 /** RFC 7643 section 2.5: null, an empty list and an object without members are all unassigned. */

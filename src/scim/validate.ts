@@ -8,7 +8,7 @@ import { instantOf } from './instant.ts'
 import { STRING_LENGTH_MAX, UNIQUE_LENGTH_MAX, VALUES_COUNT_MAX } from './limits.ts'
 import { disallowedIn } from './precis.ts'
 import type { ResourceType } from './registry.ts'
-import { concealedIn, type Document } from './resource.ts'
+import type { Document } from './resource.ts'
 import type { Attribute, Schema } from './schema.ts'
 import { isJsonObject, shown } from './value.ts'
 
@@ -101,7 +101,6 @@ function documentSchema(type: ResourceType, formatOf: FormatOf): TSchema {
     const object = Type.Object(held, { additionalProperties: false })
     properties[schema.id] = required ? object : Type.Optional(object)
   }
-  for (const name of concealedIn(type)) properties[name] = Type.Optional(Type.Unknown())
   return Type.Object(properties, { additionalProperties: false })
 }
 

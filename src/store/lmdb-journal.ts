@@ -1,6 +1,7 @@
 /** Appends what changed to the journal, in the transaction of the change, and reads it back. */
 
 import { hash } from 'node:crypto'
+import { knownPart } from '../scim/concealed.ts'
 import type { JsonValue } from '../scim/json.ts'
 import { JOURNAL_CHUNK_COUNT } from '../scim/limits.ts'
 import type { ResourceType } from '../scim/registry.ts'
@@ -164,7 +165,9 @@ export function dropFromChunk(file: TenantFile, { set, chunk, id }: ChunkPlace):
 }
 
 /** The attributes that differ, as they were and as they are; those never returned by name alone. */
-function difference(type: ResourceType, before: Document, after: Document) {
+function difference(type: ResourceType, whole: Document, next: Document) {
+  const before = knownPart(type, whole)
+  const after = knownPart(type, next)
   const was: Document = {}
   const is: Document = {}
   const secrets: string[] = []
@@ -175,7 +178,7 @@ function difference(type: ResourceType, before: Document, after: Document) {
     const subs = extension?.byName ?? attribute?.subs
     const left = told(subs, before[name])
     const right = told(subs, after[name])
-    const isSecret = attribute?.returned === 'never' || type.concealed.attributes.has(name)
+    const isSecret = attribute?.returned === 'never'
     if (isSecret || sameValue(left, right)) {
       secrets.push(name)
       continue

@@ -1,6 +1,7 @@
 /** Brings a tenant's indexes in line with the schemas, in slices, when these have changed. */
 
 import { createHash } from 'node:crypto'
+import { concealedNames, knownPart } from '../scim/concealed.ts'
 import { displayOf, documentOf } from '../scim/document.ts'
 import { entriesOf } from '../scim/entries.ts'
 import { SLICE_MS } from '../scim/limits.ts'
@@ -11,12 +12,14 @@ import { writeEntries } from './lmdb-entries.ts'
 import { HANDLE_MAX } from './lmdb-keys.ts'
 import { encodeRecord } from './lmdb-record.ts'
 import {
+  type ConcealedData,
   type IndexFile,
   readRecord,
   readSignatures,
   signatureOf,
   type TenantFile,
   type TypeFile,
+  writeConcealed,
   writeSignatures,
 } from './lmdb-tenant.ts'
 import { sizedText } from './lmdb-write.ts'
@@ -33,6 +36,8 @@ export interface ReindexWatch {
   faultOf?(type: ResourceType, document: Document): string | undefined
   /** Told of each stored resource that the present schemas do not allow. */
   faulty?(type: string, id: string, fault: string): void
+  /** Told of what is kept out of sight, at each opening. */
+  concealed?(data: ConcealedData): void
 }
 
 /**
@@ -68,7 +73,10 @@ export async function reindex(file: TenantFile, watch: ReindexWatch = {}): Promi
     writeSignatures(file, { ...written, [type.type.name]: Object.fromEntries(kept) })
     await dropUndeclared(file, type, known, wanted)
     const stale = type.indexes.filter(({ path }) => known[path.text] !== wanted[path.text])
-    await rebuild(file, type, stale, known[SCHEMA] !== wanted[SCHEMA], watch)
+    const isSchemaChanged = known[SCHEMA] !== wanted[SCHEMA]
+    const concealed: Record<string, number> = {}
+    await rebuild(file, type, stale, { isSchemaChanged, concealed }, watch)
+    if (isSchemaChanged) writeConcealed(file, type.type.name, concealed)
     written[type.type.name] = wanted
     writeSignatures(file, written)
   }
@@ -108,7 +116,7 @@ async function rebuild(
   file: TenantFile,
   type: TypeFile,
   stale: readonly IndexFile[],
-  isSchemaChanged: boolean,
+  { isSchemaChanged, concealed }: { isSchemaChanged: boolean; concealed: Record<string, number> },
   watch: ReindexWatch,
 ): Promise<void> {
   const { entryCount: total } = type.records.getStats() as { entryCount: number }
@@ -125,7 +133,9 @@ async function rebuild(
     })
     if (!isSchemaChanged) return
     rewrite(type, record, document)
-    const fault = watch.faultOf?.(type.type, document)
+    for (const name of concealedNames(type.type, document))
+      concealed[name] = (concealed[name] ?? 0) + 1
+    const fault = watch.faultOf?.(type.type, knownPart(type.type, document))
     if (fault) watch.faulty?.(type.type.name, record.id, fault)
   }
   for (let start = 0, done = 0; done < total; ) {

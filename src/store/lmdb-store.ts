@@ -15,6 +15,7 @@ import { ownersOf } from './lmdb-owners.ts'
 import { isIndexed, type ReindexWatch, reindex } from './lmdb-reindex.ts'
 import { search } from './lmdb-search.ts'
 import {
+  concealedData,
   openTenantFile,
   openTenantReader,
   placeOf,
@@ -25,11 +26,14 @@ import {
   typeFileOf,
 } from './lmdb-tenant.ts'
 import { applyChanges, Stale } from './lmdb-write.ts'
+import { presenceOf } from './presence.ts'
 import type { Change, Client, Committed, Origin, Store } from './store.ts'
 
 /** A store that can be closed. */
 export interface LmdbStore extends Store {
   readonly file: TenantFile
+  /** What is wrong with the file's path, or undefined: see presenceOf. */
+  missing(): string | undefined
   /** Resolves when nothing is left to be swept. */
   swept(): Promise<void>
   close(): Promise<void>
@@ -50,6 +54,7 @@ export async function openLmdbStore(
   const file = openTenantFile(path, name, registry, rules)
   try {
     await reindex(file, watch)
+    for (const data of concealedData(file)) watch.concealed?.(data)
   } catch (error) {
     await file.environment.close()
     throw error
@@ -104,6 +109,7 @@ const readsOf = (file: TenantFile): Omit<Store, 'commit'> => ({
 })
 
 function storeOver(file: TenantFile): LmdbStore {
+  const missing = presenceOf(file.path)
   /** Resources that a large change is working on; other changes of them wait. */
   const held = new Map<string, Promise<unknown>>()
   let isClosing = false
@@ -113,6 +119,7 @@ function storeOver(file: TenantFile): LmdbStore {
   return {
     ...readsOf(file),
     file,
+    missing,
     commit,
     async swept() {
       for (let last: Promise<void> | undefined; last !== sweeping; ) {
@@ -141,7 +148,10 @@ function storeOver(file: TenantFile): LmdbStore {
     if (only && only.mentions.length > LINKS_PER_COMMIT_MAX) return hold(only, origin, client)
     if (only && hasManyOwners(file, only)) await leaveOwners(only, origin, client)
     try {
+      requirePresent()
       const committed = await file.transact(() => applyChanges(file, changes, origin))
+      // Before anybody is told: what was written to a file without a name is lost.
+      requirePresent()
       if (changes.some(({ operation }) => operation === 'delete')) sweep()
       return committed
     } catch (error) {
@@ -150,6 +160,13 @@ function storeOver(file: TenantFile): LmdbStore {
       const detail = `one of several changes has more than ${LINKS_PER_COMMIT_MAX} links`
       throw ScimError.status(413, `${detail}; make it on its own`)
     }
+  }
+
+  function requirePresent(): void {
+    if (missing() === undefined) return
+    // The log says which file; a client need not know.
+    const detail = 'the data directory is gone or was replaced; nothing can be written'
+    throw ScimError.status(503, detail, { 'Retry-After': '60' })
   }
 
   /** Takes what is to be deleted out of the owners that are too many for one transaction. */
@@ -180,7 +197,9 @@ function storeOver(file: TenantFile): LmdbStore {
     const done = commitLarge(file, change, origin, client)
     held.set(change.id, done)
     try {
-      return await done
+      const committed = await done
+      requirePresent()
+      return committed
     } catch (error) {
       throw storageFault(file, error)
     } finally {

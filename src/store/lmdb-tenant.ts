@@ -89,6 +89,7 @@ const META = {
   epoch: Buffer.from('epoch'),
   types: Buffer.from('types'),
   indexes: Buffer.from('indexes'),
+  concealed: Buffer.from('concealed'),
 }
 
 /**
@@ -289,6 +290,50 @@ export function writeSignatures(file: TenantFile, signatures: IndexSignatures): 
   file.environment.transactionSync(() => {
     file.meta.put(META.indexes, Buffer.from(JSON.stringify(signatures)))
   })
+}
+
+/** What resources of a type held that no schema knew, by name, when the schemas changed last. */
+type ConcealedCounts = Record<string, Record<string, number>>
+
+function readConcealed({ meta }: TenantFile): ConcealedCounts {
+  const written = meta.getBinary(META.concealed)
+  return written ? JSON.parse(String(written)) : {}
+}
+
+export function writeConcealed(
+  file: TenantFile,
+  type: string,
+  counts: Readonly<Record<string, number>>,
+): void {
+  const all = { ...readConcealed(file), [type]: counts }
+  file.environment.transactionSync(() => {
+    file.meta.put(META.concealed, Buffer.from(JSON.stringify(all)))
+  })
+}
+
+/** What a file keeps out of sight, as no schema knows it at present. */
+export interface ConcealedData {
+  readonly type: string
+  /** The path of an attribute, or the URN of an extension; undefined for all of the type. */
+  readonly name: string | undefined
+  /** How many resources have it. */
+  readonly count: number
+}
+
+/** Of whole types as they are; of attributes as they were when the schemas changed last. */
+export function concealedData(file: TenantFile): ConcealedData[] {
+  const types = numberedTypes(file.meta).flatMap((type) => {
+    if (file.types.has(type)) return []
+    const records = openByHandle(file.environment, `records/${type}`)
+    const { entryCount } = records.getStats() as { entryCount: number }
+    return entryCount > 0 ? [{ type, name: undefined, count: entryCount }] : []
+  })
+  const attributes = Object.entries(readConcealed(file)).flatMap(([type, counts]) =>
+    file.types.has(type)
+      ? Object.entries(counts).map(([name, count]) => ({ type, name, count }))
+      : [],
+  )
+  return [...types, ...attributes]
 }
 
 /** Where a resource with this id is or was; whether it exists is for its record to say. */

@@ -39,6 +39,8 @@ export interface Tenants {
   lease(name: string, created: number): Soon<TenantLease>
   /** Closes the stores of tenants that are gone, which frees the space of their files. */
   closeOthers(isThere: (name: string, created: number) => boolean): void
+  /** What is wrong with the path of a file that is open, or undefined. */
+  missing(): string | undefined
   /** Closes all stores, after what they are writing. */
   close(): Promise<void>
 }
@@ -76,6 +78,13 @@ export function lmdbTenants(
     },
     closeOthers(isThere) {
       for (const [name, entry] of entries) if (!isThere(name, entry.created)) retire(name, entry)
+    },
+    missing() {
+      for (const { store } of entries.values()) {
+        const fault = store?.missing()
+        if (fault !== undefined) return fault
+      }
+      return undefined
     },
     async close() {
       const stores = await Promise.allSettled([...entries.values()].map(({ opening }) => opening))

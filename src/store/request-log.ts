@@ -189,7 +189,10 @@ export function openRequestLog(
       segment.bytes + bytes <= limits.segmentBytesMax &&
       now - segment.time < limits.segmentAgeMaxMs
     if (hasRoom) return segment
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    // Not recursive: a data directory that was moved away is not begun anew by its log.
+    await mkdir(directory, { mode: 0o700 }).catch((error) => {
+      if (error.code !== 'EEXIST') throw error
+    })
     await pruneSegments(directory, limits.segmentBytesMax)
     // Names are in the order of writing, whatever the clock does.
     const time = Math.max(now, (segment?.time ?? 0) + 1)

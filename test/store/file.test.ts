@@ -258,6 +258,7 @@ function watchOf(registry: Registry): Watched {
     progress: (type, done, total) => told.push(`${type} ${done}/${total}`),
     faultOf: (type, document) => faultOf(checks, type, document),
     faulty: (type, id, fault) => faults.push(`${type} ${id}: ${fault}`),
+    concealed: () => {},
   }
 }
 

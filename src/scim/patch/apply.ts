@@ -1,5 +1,6 @@
 /** Turns assignments and a document into the next document and the edits of its links. */
 
+import { unknownIn } from '../concealed.ts'
 import { ScimError } from '../error.ts'
 import type { TypedFilter } from '../filter/resolve.ts'
 import type { JsonValue } from '../json.ts'
@@ -7,7 +8,7 @@ import { PATCH_LINK_FILTERS_MAX, PATCH_VISIT_COMPARISONS, PATCH_VISITS_MAX } fro
 import type { LinkEdit } from '../link.ts'
 import type { AttributePath, ResourceType } from '../registry.ts'
 import { type Document, isAssigned, rearrange } from '../resource.ts'
-import type { Attribute } from '../schema.ts'
+import type { Attribute, Schema } from '../schema.ts'
 import { type Rules, tolerated } from '../tolerance.ts'
 import {
   expectedMembers,
@@ -46,7 +47,7 @@ export function applyPatch(
   let visits = 0
   for (const assignment of assignments) {
     const { target } = assignment
-    if (target.kind === 'extension') delete document[target.extension.id]
+    if (target.kind === 'extension') removeExtension(document, target.extension)
     else if (target.link) links.push(...editLinks(target.link, assignment, rules))
     else if (target.attribute.name === 'schemas') patchSchemas(type, assignment)
     else {
@@ -58,6 +59,13 @@ export function applyPatch(
   const filters = links.filter(({ op }) => op === 'removeWhere').length
   if (filters > PATCH_LINK_FILTERS_MAX) throw tooMuch('filters on links', PATCH_LINK_FILTERS_MAX)
   return { document: rearrange(type, document), links }
+}
+
+/** What its schema does not know at present stays, out of sight. */
+function removeExtension(document: Document, { id, byName }: Schema): void {
+  const unknown = unknownIn(byName, document[id])
+  if (isAssigned(unknown)) document[id] = unknown
+  else delete document[id]
 }
 
 /** `schemas` follows from the data (section 3.5.2); a PATCH may say what is so, and no more. */
