@@ -3,6 +3,7 @@
 import { lstatSync, unlinkSync } from 'node:fs'
 import { type Certificate, type CertificateFiles, readCertificate, stampOf } from './certificate.ts'
 import { ConfigFaults, type Listen } from './config.ts'
+import { sayingClose } from './http/connection.ts'
 import { errorReply } from './http/reply.ts'
 import type { createServer } from './http/server.ts'
 import type { Log } from './log.ts'
@@ -179,9 +180,8 @@ function listenOn(
   certificate: Certificate | undefined,
   log: Log,
 ): Listener {
-  const { fetch } = server
   const shared = {
-    fetch,
+    fetch: sayingClose(server.fetch),
     development: false,
     maxRequestBodySize: BUN_BODY_BYTES_MAX,
     // What fails before or behind our own handlers: a line in the log, and no source in the answer.
