@@ -5,11 +5,13 @@ import { join } from 'node:path'
 import { accessTokens } from './auth/access-token.ts'
 import { bearerCheck, DEFAULT_TENANT, mintToken, tokenCheck } from './auth/bearer.ts'
 import { certificateCheck } from './auth/client-certificate.ts'
+import { expiryWatch } from './auth/expiry.ts'
 import { jwtCheck } from './auth/jwt.ts'
 import { tokenEndpoint } from './auth/oauth.ts'
 import { limiter } from './auth/rate.ts'
 import { sealer } from './auth/seal.ts'
 import { type Config, ConfigFaults, DEFAULT_SETTINGS, type TenantSettings } from './config.ts'
+import { ANSWER_LIMITS, type AnswerLimits, answersWithin } from './http/answers.ts'
 import { forwarded, proxyCheck } from './http/forwarded.ts'
 import { createServer } from './http/server.ts'
 import type { Wire } from './http/wire.ts'
@@ -53,6 +55,10 @@ export interface Surroundings {
   readonly log: Log
   now(): number
   newId(): string
+  /** How much answers may take where that is not what it is by default. */
+  readonly answers?: Partial<AnswerLimits>
+  /** Seconds after which a silent connection is closed, where that is not what it is by default. */
+  readonly idleS?: number
   /** Told about long work at the start. */
   progress?(message: string): void
 }
@@ -153,6 +159,14 @@ async function startLocked(
       tenant === DEFAULT_TENANT
         ? baseUrl
         : baseUrl.replace(/\/scim\/v2$/, () => `/t/${tenant}/scim/v2`)
+    let certificateEnds: () => number | undefined = () => undefined
+    const expiries = expiryWatch(control, certificate, log, now)
+    function certificate() {
+      const expires = certificateEnds()
+      return expires === undefined || config.tls === undefined
+        ? undefined
+        : ({ kind: 'certificate', name: config.tls.cert, expires } as const)
+    }
     const tokens = accessTokens(await control.key('access-tokens'), baseUrlOf, now)
     const wire: Wire = {
       service: { now, newId, ...passwordHasher(), ...seals },
@@ -160,6 +174,7 @@ async function startLocked(
       viewOf: viewFor,
       log,
       limits: limitsOf(config, now),
+      answers: answersWithin({ ...ANSWER_LIMITS, ...surroundings.answers }),
       check: tokenCheck(
         bearerCheck(control, config.token),
         jwtCheck({ tenants: config.tenants, tokens, control, now, log }),
@@ -185,14 +200,17 @@ async function startLocked(
         const tenant = tenantOf(name)
         return tenant !== undefined && tenant.isSuspended !== true
       },
-      metrics: serverMetrics(config.rateLimit, now),
+      metrics: serverMetrics(config.rateLimit, now, expiries.soonest),
       isReady: () => isReady,
       requests,
       isSecret: secretNames(registry.types),
       isTenant: (name) => control.tenant(name) !== undefined,
     }
-    const listener = await listen(createServer(wire, config.tls !== undefined), config, log, now)
+    const { idleS } = surroundings
+    const server = createServer(wire, config.tls !== undefined)
+    const listener = await listen(server, { ...config, idleS }, log, now)
     const { url } = listener
+    certificateEnds = listener.certificateEnds
     baseUrl ||= url
     if (/^(?:https?:\/\/(?:0\.0\.0\.0|\[::\]):|http:\/\/localhost\/)/.test(baseUrl)) {
       log('warn', 'every Location names an address that nobody can connect to; set --base-url', {
@@ -204,6 +222,7 @@ async function startLocked(
     const closing = setInterval(() => tenants.closeOthers(isThere), DELETED_LOOK_MS)
     closing.unref()
     const pruning = setInterval(() => void requests.prune(), REQUESTS_PRUNE_MS)
+    void expiries.look()
     isReady = true
     return {
       url,
@@ -216,6 +235,7 @@ async function startLocked(
         clearTimeout(timer)
         clearInterval(closing)
         clearInterval(pruning)
+        await expiries.stop()
         await requests.close()
         await tenants.close()
         await control.close()

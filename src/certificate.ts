@@ -68,6 +68,17 @@ function textOf(flag: string, path: string, tell: Tell): string | undefined {
   }
 }
 
+/** Reads authorities that are believed, or tells what is wrong with their file. */
+export function readAuthorities(flag: string, path: string): readonly string[] | { fault: string } {
+  let fault = ''
+  const told = (text: string) => {
+    fault ||= text
+  }
+  const text = textOf(flag, path, told)
+  if (text !== undefined) certificatesIn(flag, path, text, told)
+  return text === undefined || fault !== '' ? { fault } : (text.match(PEM) ?? [])
+}
+
 const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
 function certificatesIn(flag: string, path: string, text: string, tell: Tell): X509Certificate[] {

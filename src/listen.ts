@@ -3,10 +3,12 @@
 import { lstatSync, unlinkSync } from 'node:fs'
 import { type Certificate, type CertificateFiles, readCertificate, stampOf } from './certificate.ts'
 import { ConfigFaults, type Listen } from './config.ts'
+import { watchDescriptors } from './descriptors.ts'
 import { sayingClose } from './http/connection.ts'
 import { errorReply } from './http/reply.ts'
 import type { createServer } from './http/server.ts'
 import type { Log } from './log.ts'
+import { isShared, requireUnshared, whenQuiet } from './port.ts'
 import { ScimError } from './scim/error.ts'
 
 /** Bodies are limited where they are read; this only keeps Bun from answering before us. */
@@ -33,6 +35,8 @@ export class ListenError extends Error {
 export interface Listening {
   /** Where the default tenant is, by the address: http://HOST:PORT/scim/v2, or https://… */
   readonly url: string
+  /** When the certificate that is served ends, in milliseconds since 1970. */
+  certificateEnds(): number | undefined
   /** No new connections; resolves when what is in flight has finished, or is cut off by `now`. */
   stop(now?: boolean): Promise<void>
 }
@@ -43,6 +47,8 @@ type Listener = Bun.Server<undefined>
 interface Place {
   readonly listen: Listen
   readonly tls: CertificateFiles | undefined
+  /** Seconds after which a connection on which nothing is sent is closed. */
+  readonly idleS?: number | undefined
 }
 
 /**
@@ -53,34 +59,60 @@ interface Place {
  */
 export async function listen(
   server: Server,
-  { listen: where, tls }: Place,
+  { listen: where, tls, idleS = IDLE_TIMEOUT_S }: Place,
   log: Log,
   now: () => number,
 ): Promise<Listening> {
-  const certificate = tls && requireCertificate(tls, log, now)
+  let certificate = tls && requireCertificate(tls, log, now)
   let listener: Listener
   try {
     if (where.kind === 'unix') await removeStale(where.path)
-    listener = listenOn(server, where, certificate, log)
+    else if (tls) requireUnshared(where)
+    listener = listenOn(server, where, { certificate, idleTimeout: idleS }, log)
+    if (tls && isShared(listener.port)) {
+      void listener.stop(true)
+      throw Object.assign(new Error('in use'), { code: 'EADDRINUSE' })
+    }
   } catch (error) {
     throw error instanceof ListenError ? error : listenFault(where, error)
   }
-  const url = urlOf(where, listener.port, tls !== undefined)
-  if (where.kind === 'unix' || !tls) {
-    return { url, stop: (now) => listener.stop(now) }
-  }
-  const { port = where.port } = listener
+  const { port } = listener
+  const place = where.kind === 'unix' ? where : { ...where, port: port ?? where.port }
   /** Those that answer their last requests. */
   const ending = new Set<Listener>()
-  const watch = watchCertificate(tls, log, now, (renewed) => {
-    const last = listener
-    ending.add(last)
-    void last.stop().finally(() => ending.delete(last))
-    listener = listenOn(server, { ...where, port }, renewed, log)
-  })
+  const end = (last: Listener): void => void last.stop().finally(() => ending.delete(last))
+  let isOpen = true
+  const unwatchDescriptors = watchDescriptors(
+    {
+      closeIdle: () => listener.closeIdleConnections(),
+      shut() {
+        isOpen = false
+        ending.add(listener)
+        end(listener)
+      },
+      open() {
+        if (tls && place.kind === 'tcp') requireUnshared(place)
+        listener = listenOn(server, place, { certificate, idleTimeout: idleS }, log)
+        isOpen = true
+      },
+    },
+    log,
+  )
+  const watch =
+    tls &&
+    watchCertificate(tls, log, now, (renewed) => {
+      certificate = renewed
+      if (!isOpen) return
+      const last = listener
+      ending.add(last)
+      listener = listenOn(server, place, { certificate, idleTimeout: idleS }, log)
+      whenQuiet(() => end(last))
+    })
   return {
-    url,
+    url: urlOf(where, port, tls !== undefined),
+    certificateEnds: () => certificate?.validTo,
     async stop(now) {
+      unwatchDescriptors()
       clearInterval(watch)
       await Promise.all([listener, ...ending].map((one) => one.stop(now)))
     },
@@ -100,7 +132,8 @@ function requireCertificate(files: CertificateFiles, log: Log, now: () => number
  * seen once only may still be being written, or the key may be waiting for its certificate.
  *
  * Bun.serve cannot exchange the certificate of a server that listens (oven-sh/bun 43815), so `use`
- * stops the listener and starts another one, in one go: what is in flight goes on in the old one.
+ * starts another listener beside the old one, and then ends that: what is in flight goes on in it,
+ * and no connection is refused.
  */
 function watchCertificate(
   files: CertificateFiles,
@@ -177,7 +210,7 @@ async function removeStale(path: string): Promise<void> {
 function listenOn(
   server: Server,
   where: Listen,
-  certificate: Certificate | undefined,
+  { certificate, idleTimeout }: { certificate: Certificate | undefined; idleTimeout: number },
   log: Log,
 ): Listener {
   const shared = {
@@ -190,12 +223,18 @@ function listenOn(
       return errorReply(ScimError.internal('no id'))
     },
   } as const
-  if (where.kind === 'unix') return Bun.serve({ ...shared, unix: where.path })
+  if (where.kind === 'unix') {
+    // Bun heeds it there as well, though its types do not know.
+    const options: Parameters<typeof Bun.serve>[0] = { ...shared, unix: where.path }
+    return Bun.serve(Object.assign(options, { idleTimeout }))
+  }
   const listener = Bun.serve({
     ...shared,
     hostname: where.host,
     port: where.port,
-    idleTimeout: IDLE_TIMEOUT_S,
+    idleTimeout,
+    // Others that listen there would be told nothing, and get a part of the requests.
+    reusePort: certificate !== undefined,
     ...(certificate && { tls: tlsOf(certificate) }),
   })
   // Handlers ask it for the address of their client.
@@ -203,10 +242,18 @@ function listenOn(
   return listener
 }
 
-/** TLS 1.2 is the oldest version that Bun speaks by itself. RFC 7644 section 7.1. */
+/**
+ * Of TLS 1.2, the oldest version that Bun speaks by itself (RFC 7644 section 7.1), the suites with
+ * forward secrecy and authenticated encryption (RFC 9325 section 4.2). Those of TLS 1.3 all are so.
+ */
+const CIPHERS = ['AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'CHACHA20-POLY1305']
+  .flatMap((suite) => [`ECDHE-ECDSA-${suite}`, `ECDHE-RSA-${suite}`])
+  .join(':')
+
 function tlsOf({ cert, key, clientCa }: Certificate): Bun.TLSOptions {
-  if (clientCa === undefined) return { cert, key }
-  return { cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: true }
+  const own = { cert, key, ciphers: CIPHERS }
+  if (clientCa === undefined) return own
+  return { ...own, ca: clientCa, requestCert: true, rejectUnauthorized: true }
 }
 
 function urlOf(where: Listen, port: number | undefined, isTls: boolean): string {

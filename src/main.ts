@@ -7,6 +7,7 @@ import { doctor } from './cli/doctor.ts'
 import { explain } from './cli/explain.ts'
 import { get } from './cli/get.ts'
 import { requests } from './cli/requests.ts'
+import { schemaList, schemaPrint } from './cli/schema.ts'
 import { search } from './cli/search.ts'
 import { serve } from './cli/serve.ts'
 import {
@@ -17,13 +18,14 @@ import {
   tenantSuspend,
 } from './cli/tenant.ts'
 import { tenantSet, tenantShow } from './cli/tenant-settings.ts'
-import { tokenCreate, tokenList, tokenRevoke } from './cli/token.ts'
+import { tokenCreate, tokenList, tokenRevoke, tokenRotate } from './cli/token.ts'
 import { told } from './cli/told.ts'
 import { versionCommand } from './cli/version.ts'
 
 const COMMANDS: readonly Command[] = [
   serve,
   tokenCreate,
+  tokenRotate,
   tokenList,
   tokenRevoke,
   clientCreate,
@@ -42,6 +44,8 @@ const COMMANDS: readonly Command[] = [
   get,
   search,
   explain,
+  schemaList,
+  schemaPrint,
   versionCommand,
 ]
 

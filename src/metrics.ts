@@ -14,8 +14,22 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 /** Upper bounds of a request's seconds; Okta and Entra ID give up after 60. */
 const BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60]
 
-/** @param rateLimit requests per second of one credential, 0 for no limit */
-export function serverMetrics(rateLimit: number, now: () => number): Metrics {
+/** What is good until a time: of which kind, whose, and milliseconds since 1970. */
+export interface Ending {
+  readonly kind: string
+  readonly name: string
+  readonly expires: number
+}
+
+/**
+ * @param rateLimit requests per second of one credential, 0 for no limit
+ * @param endings what expires, the soonest first
+ */
+export function serverMetrics(
+  rateLimit: number,
+  now: () => number,
+  endings: () => readonly Ending[],
+): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const answers = new Counter({
@@ -47,6 +61,19 @@ export function serverMetrics(rateLimit: number, now: () => number): Metrics {
     registers,
     collect() {
       this.set(process.memoryUsage.rss())
+    },
+  })
+
+  new Gauge({
+    name: 'scimd_expiry_seconds',
+    help: 'Seconds until a credential or certificate expires; of one name, the soonest.',
+    labelNames: ['kind', 'name'],
+    registers,
+    collect() {
+      this.reset()
+      // The soonest of a name comes last, and stays.
+      for (const { kind, name, expires } of endings().toReversed())
+        this.set({ kind, name }, Math.floor((expires - now()) / 1000))
     },
   })
 

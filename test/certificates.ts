@@ -21,6 +21,8 @@ export interface Wanted {
   /** Who signs it; itself, unless it is given. */
   readonly by?: Made
   readonly isAuthority?: boolean
+  /** Its key is one for RSA. */
+  readonly isRsa?: boolean
   readonly from?: Date
   readonly to?: Date
 }
@@ -28,11 +30,19 @@ export interface Wanted {
 const DAY_MS = 24 * 60 * 60 * 1000
 
 /** A certificate for localhost and 127.0.0.1, or of an authority. */
-export function makeCertificate({ name, by, isAuthority = false, ...validity }: Wanted): Made {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+export function makeCertificate({
+  name,
+  by,
+  isAuthority = false,
+  isRsa = false,
+  ...validity
+}: Wanted): Made {
+  const { privateKey } = isRsa
+    ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+    : generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const signer = by?.secret ?? privateKey
   const from = validity.from ?? new Date(Date.now() - DAY_MS)
-  const to = validity.to ?? new Date(Date.now() + 30 * DAY_MS)
+  const to = validity.to ?? new Date(Date.now() + 90 * DAY_MS)
   const extensions = [
     extension('551d13', true, isAuthority ? sequence(der(0x01, Buffer.from([0xff]))) : sequence()),
     extension(

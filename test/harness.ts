@@ -3,7 +3,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { type Running, start } from '../src/app.ts'
+import { type Running, type Surroundings, start } from '../src/app.ts'
 import { type Flags, readConfig } from '../src/config.ts'
 import { loadRegistry } from '../src/schemas.ts'
 import { DEFAULT_RULES } from '../src/scim/tolerance.ts'
@@ -45,6 +45,8 @@ export interface TestOptions {
   /** The content of scimd.json. */
   readonly config?: object
   readonly flags?: Flags
+  /** What a server from source is given beside its settings. */
+  readonly given?: Pick<Surroundings, 'answers' | 'idleS'>
   /** A data directory to go on with. */
   readonly data?: string
   /** Keeps the data directory when the server stops. */
@@ -85,7 +87,7 @@ export async function startTestServer(options: TestOptions = {}): Promise<TestSe
   const flags: Flags = { data, listen: '127.0.0.1:0', rateLimit: '0', ...options.flags }
   const { url, stop } =
     target === 'source'
-      ? await startSource(flags, clock, errors)
+      ? await startSource(flags, clock, errors, options.given)
       : await startExecutable(flags, errors)
   let stopping: Promise<void> | undefined
   const stopOnce = () => {
@@ -148,11 +150,17 @@ export async function send(
   }
 }
 
-async function startSource(flags: Flags, clock: { now: number }, errors: string[]) {
+async function startSource(
+  flags: Flags,
+  clock: { now: number },
+  errors: string[],
+  given: TestOptions['given'],
+) {
   const running: Running = await start(readConfig(flags, { SCIMD_TOKEN: TOKEN }), {
     log: (level, message, facts) => void errors.push(JSON.stringify({ level, message, ...facts })),
     now: () => clock.now,
     newId: () => Bun.randomUUIDv7(),
+    ...given,
   })
   return { url: running.url, stop: () => running.stop() }
 }

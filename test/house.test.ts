@@ -12,7 +12,7 @@ const FILE_LINES_MAX = 500
 /** Where a file belongs. The first pattern that matches decides; a file of no layer is a fault. */
 const LAYERS = [
   ['main', /^src\/main\.ts$/],
-  ['app', /^src\/(app|listen)\.ts$/],
+  ['app', /^src\/(app|descriptors|listen|port)\.ts$/],
   ['ground', /^src\/(certificate|config|issuers|log|metrics|schemas)\.ts$/],
   ['scim', /^src\/scim\//],
   ['adapter', /^src\/store\/lmdb/],

@@ -4,6 +4,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { scopesIn } from '../scim/scope.ts'
 import type { ControlStore, Credential } from '../store/control.ts'
 import type { Actor, Refusal } from './actor.ts'
+import { isPast } from './expiry.ts'
 import { JWT, type JwtCheck } from './jwt.ts'
 
 /*
@@ -112,7 +113,7 @@ export function bearerCheck(control: ControlStore, staticToken: string | undefin
     const bearer = known ?? bearerOf(credential)
     if (!known) bearers.set(credential, bearer)
     if (!timingSafeEqual(given, bearer.hash)) return undefined
-    if (credential.expires !== undefined && credential.expires <= now) return 'expired'
+    if (isPast(credential, now)) return 'expired'
     control.used(credential.prefix, now)
     return bearer.actor
   }

@@ -9,6 +9,7 @@ import { type Scope, scopesIn } from '../scim/scope.ts'
 import type { ControlStore } from '../store/control.ts'
 import type { AccessTokens, Grant } from './access-token.ts'
 import type { Actor, Refusal } from './actor.ts'
+import { isPast } from './expiry.ts'
 import { type KeySource, keySource } from './jwks.ts'
 
 /** Finds who asks a tenant by a JWT, or why it is refused. At once for one that was seen lately. */
@@ -182,10 +183,10 @@ function ownActor(
   now: number,
 ): Actor | Refusal {
   const client = control.client(grant.client)
-  const isRevoked =
-    client?.tenant !== grant.tenant ||
-    (grant.secret !== undefined && !client.secrets.some(({ prefix }) => prefix === grant.secret))
+  const secret = client?.secrets.find(({ prefix }) => prefix === grant.secret)
+  const isRevoked = client?.tenant !== grant.tenant || (grant.secret !== undefined && !secret)
   if (isRevoked) return 'revoked'
+  if (secret && isPast(secret, now)) return 'expired'
   if (grant.tenant !== tenant) return 'audience'
   control.used(client.id, now)
   const { id, name } = client

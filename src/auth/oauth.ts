@@ -18,6 +18,7 @@ import type { Client, ControlStore } from '../store/control.ts'
 import type { AccessTokens } from './access-token.ts'
 import { REFUSALS, type Refusal } from './actor.ts'
 import { hashOf, isClientId, prefixOf } from './bearer.ts'
+import { isPast } from './expiry.ts'
 import { type KeySource, keySetIn, keySource } from './jwks.ts'
 import { refusalOf } from './jwt.ts'
 
@@ -186,7 +187,7 @@ async function signedIn(
   const given = authorization ? basicIn(authorization) : { id, secret }
   if (given && id !== undefined && given.id !== id) throw badRequest('there are two client ids')
   const client = clientNamed(house.control, given?.id)
-  const found = given?.secret ? secretOf(client, given.secret) : undefined
+  const found = given?.secret ? secretOf(client, given.secret, house.now()) : undefined
   if (!client || client.tenant !== tenant || found === undefined) throw wrongClient()
   return { client, secret: found }
 }
@@ -221,12 +222,13 @@ function basicIn(header: string): { id: string; secret: string } | undefined {
   }
 }
 
-/** The prefix of the client's secret that this is. Hashes are compared, in constant time. */
-function secretOf(client: Client | undefined, secret: string): string | undefined {
+/** The prefix of the client's good secret that this is. Hashes are compared, in constant time. */
+function secretOf(client: Client | undefined, secret: string, now: number): string | undefined {
   const hash = hashOf(secret)
   const prefix = prefixOf(secret)
   const kept = client?.secrets.find((one) => one.prefix === prefix)
-  return kept && timingSafeEqual(hash, Buffer.from(kept.hash, 'hex')) ? kept.prefix : undefined
+  if (!kept || !timingSafeEqual(hash, Buffer.from(kept.hash, 'hex'))) return undefined
+  return isPast(kept, now) ? undefined : kept.prefix
 }
 
 /**

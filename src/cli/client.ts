@@ -12,6 +12,7 @@ import {
   newSecret,
   prefixIn,
 } from '../auth/bearer.ts'
+import { isPast } from '../auth/expiry.ts'
 import { TENANT_NAME } from '../config.ts'
 import { isKeySet, isSafeUrl } from '../issuers.ts'
 import { CLIENT_SECRETS_MAX } from '../scim/limits.ts'
@@ -19,13 +20,21 @@ import type { Client, ClientSecret, ControlStore, Federation } from '../store/co
 import {
   type Command,
   CommandError,
+  type Option,
   type Options,
   recordsText,
   type Terminal,
   UsageError,
 } from './command.ts'
 import { DATA_OPTION, JSON_OPTION, withControl, withControlBegun } from './control.ts'
-import { readScope, timeText } from './token.ts'
+import { readDuration } from './duration.ts'
+import { readScope, timeText, warningOf } from './token.ts'
+
+const EXPIRES_OPTION: Option = {
+  name: 'expires',
+  value: 'TIME',
+  meaning: 'how long the secret is good for, such as 180d (default: for ever)',
+}
 
 export const clientCreate: Command = {
   name: 'client create',
@@ -49,6 +58,7 @@ export const clientCreate: Command = {
     { name: 'issuer', value: 'URL', meaning: 'the identity provider whose tokens stand for it' },
     { name: 'subject', value: 'S', meaning: 'the sub of these tokens' },
     { name: 'audience', value: 'A', meaning: 'the aud of these tokens; several with commas' },
+    EXPIRES_OPTION,
     DATA_OPTION,
     JSON_OPTION,
   ],
@@ -56,13 +66,17 @@ export const clientCreate: Command = {
 
   async run(terminal, options) {
     const wanted = readWanted(options)
+    const lifetime = lifetimeIn(options)
+    if (lifetime !== undefined && (wanted.jwks || wanted.federation))
+      throw new UsageError('--expires: is for a secret, and this client has none')
     const { tenant } = wanted
     await withControlBegun(terminal, options, async (control) => {
       if (tenant !== DEFAULT_TENANT && !control.tenant(tenant)) {
         throw new CommandError(`there is no tenant "${tenant}"`, `scimd tenant create ${tenant}`)
       }
       const created = terminal.now()
-      const made = wanted.jwks || wanted.federation ? undefined : madeSecret(created)
+      const hasSecret = !wanted.jwks && !wanted.federation
+      const made = hasSecret ? madeSecret(created, lifetime) : undefined
       const secrets = made ? [made.kept] : []
       const client = await added(control, { ...wanted, created, secrets })
       show(terminal, options, client, made?.secret)
@@ -79,9 +93,18 @@ async function added(control: ControlStore, client: Omit<Client, 'id'>): Promise
   }
 }
 
-function madeSecret(created: number): { secret: string; kept: ClientSecret } {
+/** @throws UsageError */
+const lifetimeIn = ({ expires }: Options): number | undefined =>
+  typeof expires === 'string' ? readDuration('expires', expires) : undefined
+
+function madeSecret(
+  created: number,
+  lifetime: number | undefined,
+): { secret: string; kept: ClientSecret } {
   const { prefix, secret } = newSecret()
-  return { secret, kept: { prefix, hash: hashOf(secret).toString('hex'), created } }
+  const hash = hashOf(secret).toString('hex')
+  const end = lifetime === undefined ? {} : { expires: created + lifetime }
+  return { secret, kept: { prefix, hash, created, ...end } }
 }
 
 /** Lines that a shell can read as they are, or JSON. */
@@ -147,6 +170,7 @@ export const clientList: Command = {
 
   run: (terminal, options) =>
     withControl(options, async (control) => {
+      const now = terminal.now()
       const records = control
         .clients()
         .toSorted((a, b) => a.created - b.created)
@@ -159,10 +183,19 @@ export const clientList: Command = {
           secrets: client.secrets.map(({ prefix }) => prefix).join(',') || null,
           created: timeText(client.created),
           'last used': timeText(client.lastUsed),
+          'secrets expire':
+            client.secrets.flatMap(({ expires }) => timeText(expires) ?? []).join(',') || null,
+          warning: warningsOf(client, now).join(', ') || null,
         }))
       terminal.out(recordsText(records, options['json'] === true))
     }),
 }
+
+const warningsOf = ({ secrets }: Client, now: number): string[] =>
+  secrets.flatMap((secret) => {
+    const warning = isPast(secret, now) ? 'has expired' : warningOf(secret, now)
+    return warning === null ? [] : [`${secret.prefix} ${warning}`]
+  })
 
 function proofOf({ jwks, federation }: Client): string {
   if (federation) return `tokens of ${federation.issuer}`
@@ -207,21 +240,46 @@ export const clientRevoke: Command = {
 
 export const clientSecretAdd: Command = {
   name: 'client secret add',
-  summary: 'Gives a client another secret and prints it; those that it has stay good.',
+  summary:
+    'Gives a client another secret and prints it; those that it has stay good, or with --grace ' +
+    'for a while.',
   operands: ['CLIENT_ID'],
-  options: [DATA_OPTION, JSON_OPTION],
-  example: 'scimd client secret add client_k3v9x2m4q7ab',
+  options: [
+    EXPIRES_OPTION,
+    {
+      name: 'grace',
+      value: 'TIME',
+      meaning: 'how long those that it has stay good, such as 24h (default: as long as before)',
+    },
+    DATA_OPTION,
+    JSON_OPTION,
+  ],
+  example: 'scimd client secret add client_k3v9x2m4q7ab --grace 24h',
 
-  run: (terminal, options, [id = '']) =>
-    withControl(options, async (control) => {
+  async run(terminal, options, [id = '']) {
+    const lifetime = lifetimeIn(options)
+    const { grace: given } = options
+    const grace = typeof given === 'string' ? readDuration('grace', given) : undefined
+    await withControl(options, async (control) => {
       const client = isClientId(id) ? control.client(id) : undefined
       if (!client) throw noClient(id)
       if (client.jwks || client.federation)
         throw new CommandError(`the client ${id} signs in with ${proofOf(client)}, not a secret`)
-      const { secret, kept } = madeSecret(terminal.now())
-      const changed = await control.changeSecrets(id, (secrets) =>
-        secrets.length < CLIENT_SECRETS_MAX ? [...secrets, kept] : undefined,
-      )
+      const now = terminal.now()
+      const { secret, kept } = madeSecret(now, lifetime)
+      const ending = (one: ClientSecret): ClientSecret =>
+        grace === undefined
+          ? one
+          : {
+              ...one,
+              expires: Math.min(one.expires ?? Number.POSITIVE_INFINITY, now + grace),
+              replacedBy: one.replacedBy ?? kept.prefix,
+            }
+      const changed = await control.changeSecrets(id, (secrets) => {
+        // What is over makes room by itself.
+        const good = secrets.filter((one) => !isPast(one, now))
+        return good.length < CLIENT_SECRETS_MAX ? [...good.map(ending), kept] : undefined
+      })
       if (!changed) {
         throw new CommandError(
           `the client ${id} has ${CLIENT_SECRETS_MAX} secrets, which is as many as it may have`,
@@ -230,7 +288,10 @@ export const clientSecretAdd: Command = {
       }
       show(terminal, options, changed, secret)
       terminal.err(`scimd: made secret ${kept.prefix} of ${id}; it is not shown again\n`)
-    }),
+      const until = timeText(grace === undefined ? undefined : now + grace)
+      if (until !== null) terminal.err(`scimd: all others of ${id} end at ${until} at the latest\n`)
+    })
+  },
 }
 
 const noClient = (id: string): CommandError =>

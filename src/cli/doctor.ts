@@ -1,7 +1,9 @@
 /** `scimd doctor`: does what an identity provider would do, and tells what it would say. */
 
 import { join } from 'node:path'
-import { DEFAULT_TENANT, mintToken } from '../auth/bearer.ts'
+import { rootCertificates } from 'node:tls'
+import { DEFAULT_TENANT, mintToken, prefixOf } from '../auth/bearer.ts'
+import { readAuthorities } from '../certificate.ts'
 import { processEnvironment, readConfig, TENANT_NAME } from '../config.ts'
 import { type Check, examine } from '../doctor/examine.ts'
 import { IDENTITY_PROVIDERS, type IdentityProviderName } from '../doctor/identity-providers.ts'
@@ -33,6 +35,12 @@ export const doctor: Command = {
       value: 'NAME',
       meaning: `the identity provider: ${NAMES.join(', ')} (default: all of them)`,
     },
+    {
+      name: 'ca',
+      value: 'FILE',
+      meaning:
+        'authorities (PEM) to believe beside those of the system, for a certificate of theirs',
+    },
     { name: 'tenant', value: 'T', meaning: 'the tenant of our own server (default: default)' },
     DATA_OPTION,
     JSON_OPTION,
@@ -41,12 +49,18 @@ export const doctor: Command = {
 
   async run(terminal, options) {
     const providers = providersIn(options)
+    const authorities = authoritiesIn(options)
     const broken = new AbortController()
-    void terminal.ended.then(() => broken.abort())
+    void terminal.ended.then(() => {
+      broken.abort()
+      terminal.err('scimd: breaking off; what was made is deleted first\n')
+    })
     await using patient = await patientOf(terminal, options)
-    const { url, token } = patient
+    const { url, token, isScimd } = patient
     const checks: Check[] = []
-    const examination = { url, token, providers, now: terminal.now, signal: broken.signal }
+    const { now } = terminal
+    const { signal } = broken
+    const examination = { url, token, isScimd, authorities, providers, now, signal }
     for await (const check of examine(examination)) {
       checks.push(check)
       if (options['json'] !== true) terminal.out(linesOf(check))
@@ -70,9 +84,19 @@ function providersIn({ idp }: Options): readonly IdentityProviderName[] {
   throw new UsageError(`--idp ${idp}: expected one of ${NAMES.join(', ')}`)
 }
 
+/** @throws CommandError */
+function authoritiesIn({ ca }: Options): readonly string[] | undefined {
+  if (typeof ca !== 'string') return undefined
+  const own = readAuthorities('--ca', ca)
+  if ('fault' in own) throw new CommandError(own.fault)
+  return [...rootCertificates, ...own]
+}
+
 interface Patient extends AsyncDisposable {
   readonly url: string
   readonly token: string
+  /** Whether it is known to be scimd, as it is ours or its token has that form. */
+  readonly isScimd: boolean
 }
 
 /** The server that is examined, with a token that is gone afterwards where none was given. */
@@ -87,14 +111,20 @@ async function patientOf(terminal: Terminal, options: Options): Promise<Patient>
   if (typeof given === 'string' && !URL.canParse(given))
     throw new UsageError(`--url ${given}: is no URL`)
   if (typeof given === 'string' && typeof token === 'string')
-    return { url: given, token, async [Symbol.asyncDispose]() {} }
+    return {
+      url: given,
+      token,
+      isScimd: prefixOf(token) !== undefined,
+      async [Symbol.asyncDispose]() {},
+    }
   // A token of our own server is nothing to send to an address that may be anybody's.
   if (typeof given === 'string') throw new UsageError('--url: expected --token beside it')
 
   const { data } = options
   const config = readConfig(typeof data === 'string' ? { data } : {}, environment)
   const url = urlOf(config, tenant)
-  if (typeof token === 'string') return { url, token, async [Symbol.asyncDispose]() {} }
+  if (typeof token === 'string')
+    return { url, token, isScimd: true, async [Symbol.asyncDispose]() {} }
   requireData(config.data)
   const control = openLmdbControl(join(config.data, 'control.mdb'))
   if (tenant !== DEFAULT_TENANT && !control.tenant(tenant)) {
@@ -108,6 +138,7 @@ async function patientOf(terminal: Terminal, options: Options): Promise<Patient>
   return {
     url,
     token: minted.token,
+    isScimd: true,
     async [Symbol.asyncDispose]() {
       await control.removeCredential(minted.credential.prefix)
       await control.close()

@@ -1,6 +1,7 @@
 /** Plays what identity providers do against a server, and tells what they would say to it. */
 
 import { Fault } from './answer.ts'
+import { connectionFault } from './connection.ts'
 import { CONNECTION_STEPS } from './connection-steps.ts'
 import { GROUP_STEPS } from './group-steps.ts'
 import {
@@ -27,6 +28,10 @@ export interface Examination {
   /** The base URL of the server. */
   readonly url: string
   readonly token: string
+  /** Authorities that are believed beside those of the system, as PEM. */
+  readonly authorities?: readonly string[] | undefined
+  /** Whether the server is known to be scimd. */
+  readonly isScimd?: boolean
   /** For whom; each of them is played. */
   readonly providers: readonly IdentityProviderName[]
   /** Milliseconds since 1970. */
@@ -39,7 +44,7 @@ export interface Examination {
 function speedStep(providers: readonly IdentityProvider[]): Step {
   const slowMs = Math.min(...providers.map((provider) => provider.slowMs))
   const slowGroupsMs = Math.min(...providers.map((provider) => provider.slowGroupsMs))
-  const cure = 'look for what slows the server down, and ask again'
+  const cure = 'look for what slows the server or the way to it down, and examine it again'
   return {
     title: 'answers are quick enough',
     area: 'connect',
@@ -58,14 +63,14 @@ const STEPS = [...CONNECTION_STEPS, ...USER_STEPS, ...GROUP_STEPS, ...DELETION_S
 
 /** Yields each check as it is made; the last one says whether anything was left behind. */
 export async function* examine(examination: Examination): AsyncGenerator<Check> {
-  const { url, token, now, signal } = examination
+  const { url, token, authorities, isScimd = false, now, signal } = examination
   const providers: readonly IdentityProvider[] = examination.providers.map(
     (name) => IDENTITY_PROVIDERS[name],
   )
   const habits = new Set<Habit>(providers.flatMap((provider) => provider.habits))
   const warnings: { found: string; cure: string }[] = []
   const warn = (found: string, cure: string) => void warnings.push({ found, cure })
-  const visit = visitTo({ url, token, habits, now, signal, warn })
+  const visit = visitTo({ url, token, authorities, isScimd, habits, now, signal, warn })
   let isMaking = false
   try {
     for (const step of [...STEPS, speedStep(providers)]) {
@@ -84,7 +89,7 @@ export async function* examine(examination: Examination): AsyncGenerator<Check> 
           check: step.title,
           outcome: 'fail',
           found: fault.message,
-          cure: fault.cure ?? step.cure,
+          cure: fault.cure ?? cureOf(step, visit),
           shows: shownBy(providers, step),
         }
         if (step.isVital) return
@@ -114,11 +119,15 @@ async function faultOf(step: Step, visit: Visit): Promise<Fault | undefined> {
   } catch (error) {
     if (error instanceof Fault) return error
     if (error instanceof Interrupted) return new Fault(error.message)
-    const { message, code = '' } = error as { message: string; code?: string }
-    if (code === 'ConnectionRefused' || code === 'ECONNREFUSED')
-      return new Fault(`nothing listens at ${visit.url.origin}`)
-    return new Fault(message)
+    return connectionFault(error, visit.url)
   }
+}
+
+/** In terms of scimd where the server is that. */
+function cureOf({ cure, scimd }: Step, { server, url }: Visit): string {
+  if (!server.isScimd || scimd === undefined) return cure
+  const tenant = /^\/t\/([a-z0-9-]+)\//.exec(url.pathname)?.[1] ?? 'default'
+  return scimd.replaceAll('TENANT', () => tenant)
 }
 
 const shownBy = (

@@ -10,25 +10,27 @@ import {
   requireStatus,
   requireValue,
 } from './answer.ts'
-import { patchOf, type Step } from './step.ts'
+import { filledIn } from './required.ts'
+import { askMaker, patchOf, type Step, tolerance } from './step.ts'
 import { filterOf, nameOf, type Visit } from './visit.ts'
 
 const USER = 'urn:ietf:params:scim:schemas:core:2.0:User'
 const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 
-/** The user of this key, as Entra ID and Okta create one. */
-const userOf = (visit: Visit, key: string): object => ({
-  schemas: [USER, ENTERPRISE],
-  externalId: `${visit.name}-${key}`,
-  userName: nameOf(visit, key),
-  active: true,
-  displayName: 'Scimd Doctor',
-  name: { formatted: 'Scimd Doctor', givenName: 'Scimd', familyName: 'Doctor' },
-  emails: [{ primary: true, type: 'work', value: nameOf(visit, key) }],
-})
+/** The user of this key, as Entra ID and Okta create one, with what the server requires besides. */
+const userOf = (visit: Visit, key: string) =>
+  filledIn(visit, '/Users', key, {
+    schemas: [USER, ENTERPRISE],
+    externalId: `${visit.name}-${key}`,
+    userName: nameOf(visit, key),
+    active: true,
+    displayName: 'Scimd Doctor',
+    name: { formatted: 'Scimd Doctor', givenName: 'Scimd', familyName: 'Doctor' },
+    emails: [{ primary: true, type: 'work', value: nameOf(visit, key) }],
+  })
 
 async function create(visit: Visit, key: string): Promise<Answer> {
-  const answer = await visit.ask('POST', '/Users', userOf(visit, key))
+  const answer = await visit.ask('POST', '/Users', userOf(visit, key).body)
   requireStatus(answer, 201)
   const { id } = objectIn(answer)
   if (typeof id !== 'string' || id === '') throw new Fault('POST /Users: the answer has no id')
@@ -45,6 +47,12 @@ async function read(visit: Visit, key: string): Promise<Json> {
   const answer = await visit.ask('GET', pathOf(visit, key))
   requireStatus(answer, 200)
   return objectIn(answer)
+}
+
+/** The user as it is read, changed, and with what is required and not shown, such as a password. */
+async function replacement(visit: Visit, change: object): Promise<Json> {
+  const user = await read(visit, 'user')
+  return filledIn(visit, '/Users', 'user', { ...user, ...change }).body
 }
 
 /** Changes the user, and looks that it is as it should be. */
@@ -78,10 +86,13 @@ async function requireActive(visit: Visit, active: boolean): Promise<void> {
 const workEmail = (user: Json): unknown =>
   user.emails?.find?.(({ type }: Json) => type === 'work')?.value
 
+const SUSPENDED = askMaker('keep who is suspended, with active false as a boolean')
+
 /** The steps that suspend the user in one style, and bring it back. */
 const suspension = (
   title: string,
   habit: NonNullable<Step['habits']>[number],
+  scimd: string | undefined,
   act: (visit: Visit, active: boolean) => Promise<Answer>,
 ): readonly Step[] =>
   [false, true].map((active) => ({
@@ -90,8 +101,9 @@ const suspension = (
     needs: ['user'],
     area: 'suspend',
     cure: active
-      ? 'set active to true again, and show it at once'
-      : 'keep who is suspended: GET and filters find it, with active false as a boolean',
+      ? askMaker('set active to true again, and show it at once')
+      : `${SUSPENDED}; until then, whoever leaves has to be taken out at the server by hand`,
+    ...(scimd && { scimd }),
     async run(visit) {
       requireStatus(await act(visit, active), 200, 204)
       await requireActive(visit, active)
@@ -102,8 +114,16 @@ export const USER_STEPS: readonly Step[] = [
   {
     title: 'a user is created',
     area: 'create',
-    cure: 'answer 201 with the whole user, its id, and the values that were sent',
+    cure: 'look in the log of the server for why; what it asks for has to be mapped in the portal',
+    scimd: 'scimd requests --tenant TENANT --status 4xx shows what was sent, and why it is refused',
     async run(visit) {
+      const { paths } = userOf(visit, 'user')
+      if (paths.length > 0) {
+        visit.warn(
+          `requires what identity providers do not send by themselves: ${paths.join(', ')}`,
+          'map each of them in the identity provider, or let the schema not require it',
+        )
+      }
       const answer = await create(visit, 'user')
       const { userName, active, externalId, meta } = answer.body
       requireValue('userName', userName, nameOf(visit, 'user'))
@@ -111,23 +131,26 @@ export const USER_STEPS: readonly Step[] = [
       if (visit.habits.has('externalId'))
         requireValue('externalId', externalId, `${visit.name}-user`)
       if (!answer.headers.has('location') || typeof meta?.location !== 'string')
-        visit.warn('the answer has no Location or meta.location', 'send both (RFC 7644, 3.3)')
+        visit.warn(
+          'the answer has no Location or meta.location',
+          'most identity providers do without; the maker of the server can add both',
+        )
     },
   },
   {
     title: 'a second user of the same userName is refused with 409',
     needs: ['user'],
     area: 'create',
-    cure: 'answer 409 with scimType uniqueness; the identity provider then looks the user up',
+    cure: askMaker('answer 409 to that: identity providers then look the user up, or make two'),
     async run(visit) {
-      requireError(await visit.ask('POST', '/Users', userOf(visit, 'user')), 409)
+      requireError(await visit.ask('POST', '/Users', userOf(visit, 'user').body), 409)
     },
   },
   {
     title: 'the user is found by userName, in another case too',
     needs: ['user'],
     area: 'look-up',
-    cure: 'compare userName without regard to case (caseExact is false in RFC 7643)',
+    cure: askMaker('compare userName without regard to case, or match by another attribute'),
     async run(visit) {
       await find(visit, 'userName', nameOf(visit, 'user'))
       await find(visit, 'userName', nameOf(visit, 'user').toUpperCase())
@@ -138,7 +161,7 @@ export const USER_STEPS: readonly Step[] = [
     habits: ['externalId'],
     needs: ['user'],
     area: 'look-up',
-    cure: 'keep externalId as it was sent, and filter by it',
+    cure: 'match by userName in the identity provider, or have the server keep externalId',
     async run(visit) {
       await find(visit, 'externalId', `${visit.name}-user`)
     },
@@ -147,7 +170,7 @@ export const USER_STEPS: readonly Step[] = [
     title: 'the user is read by id, and an unknown id is 404',
     needs: ['user'],
     area: 'look-up',
-    cure: 'answer GET /Users/ID with the user, or with 404 and a SCIM error',
+    cure: askMaker('answer GET /Users/ID with the user, or with 404 and a SCIM error'),
     async run(visit) {
       requireValue('id', (await read(visit, 'user')).id, visit.made.get('user'))
       requireError(await visit.ask('GET', `/Users/${crypto.randomUUID()}`), 404)
@@ -157,7 +180,7 @@ export const USER_STEPS: readonly Step[] = [
     title: 'pages hold each user once, in the same order each time',
     needs: ['user'],
     area: 'import',
-    cure: 'sort by something that does not change, and count startIndex from 1',
+    cure: askMaker('page in an order that stays; do without imports until it does'),
     async run(visit) {
       for (const key of ['second', 'third']) await create(visit, key)
       const page = async (startIndex: number) => {
@@ -181,7 +204,10 @@ export const USER_STEPS: readonly Step[] = [
     habits: ['pathPatch'],
     needs: ['user'],
     area: 'update',
-    cure: 'take op in any case (Replace), filters in paths, and a URN before an attribute',
+    cure:
+      'delete the mappings of what is refused, or append ?aadOptscim062020 to the URL in Entra ID; ' +
+      'scimd doctor --url …?aadOptscim062020 tries that',
+    scimd: 'scimd tenant set TENANT mode interop, and start the server anew',
     async run(visit) {
       const email = `new-${nameOf(visit, 'user')}`
       const user = await change(
@@ -202,7 +228,8 @@ export const USER_STEPS: readonly Step[] = [
     habits: ['pathPatch'],
     needs: ['user'],
     area: 'update',
-    cure: 'create the element; otherwise delete the mappings of such paths in the portal',
+    cure: 'delete the mappings of such paths (phoneNumbers[type eq "mobile"].value) in the portal',
+    scimd: tolerance('createOnReplace'),
     async run(visit) {
       const user = await change(visit, {
         op: 'Replace',
@@ -219,7 +246,8 @@ export const USER_STEPS: readonly Step[] = [
     habits: ['pathPatch'],
     needs: ['user', 'second'],
     area: 'update',
-    cure: 'take a string for manager as its value, or delete the mapping of manager',
+    cure: 'delete the mapping of manager in the portal, or switch its enterprise schema on',
+    scimd: tolerance('stringForComplex'),
     async run(visit) {
       const value = visit.made.get('second')
       const user = await change(visit, { op: 'Add', path: `${ENTERPRISE}:manager`, value })
@@ -231,7 +259,8 @@ export const USER_STEPS: readonly Step[] = [
     habits: ['keyPatch'],
     needs: ['user'],
     area: 'update',
-    cure: 'take keys such as name.givenName for paths, or leave ?aadOptscim062020 out of the URL',
+    cure: 'leave ?aadOptscim062020 out of the URL in the portal',
+    scimd: tolerance('pathsAsKeys'),
     async run(visit) {
       const user = await change(visit, {
         op: 'replace',
@@ -251,25 +280,35 @@ export const USER_STEPS: readonly Step[] = [
     habits: ['put'],
     needs: ['user'],
     area: 'update',
-    cure: 'take a PUT with id, meta and groups in it, and answer 200 with the user',
+    cure: askMaker('take a PUT with id, meta and groups in it, and answer with the user'),
+    scimd: 'scimd tenant set TENANT mode interop, and start the server anew',
     async run(visit) {
-      const sent = { ...(await read(visit, 'user')), displayName: 'Doctor Three' }
+      const sent = await replacement(visit, { displayName: 'Doctor Three' })
       const answer = await visit.ask('PUT', pathOf(visit, 'user'), sent)
       requireStatus(answer, 200)
       requireValue('displayName', objectIn(answer).displayName, 'Doctor Three')
       requireValue('displayName', (await read(visit, 'user')).displayName, 'Doctor Three')
     },
   },
-  ...suspension('PATCH with "False" for a boolean', 'pathPatch', (visit, active) => {
-    const value = active ? 'True' : 'False'
-    const operation = { op: 'Replace', path: 'active', value }
-    return visit.ask('PATCH', pathOf(visit, 'user'), patchOf(operation))
-  }),
-  ...suspension('PATCH without a path', 'pathlessPatch', (visit, active) =>
-    visit.ask('PATCH', pathOf(visit, 'user'), patchOf({ op: 'replace', value: { active } })),
+  ...suspension(
+    'PATCH with "False" for a boolean',
+    'pathPatch',
+    tolerance('booleanStrings'),
+    (visit, active) => {
+      const value = active ? 'True' : 'False'
+      const operation = { op: 'Replace', path: 'active', value }
+      return visit.ask('PATCH', pathOf(visit, 'user'), patchOf(operation))
+    },
   ),
-  ...suspension('PUT', 'put', async (visit, active) =>
-    visit.ask('PUT', pathOf(visit, 'user'), { ...(await read(visit, 'user')), active }),
+  ...suspension(
+    'PATCH without a path',
+    'pathlessPatch',
+    tolerance('pathlessPatch'),
+    (visit, active) =>
+      visit.ask('PATCH', pathOf(visit, 'user'), patchOf({ op: 'replace', value: { active } })),
+  ),
+  ...suspension('PUT', 'put', undefined, async (visit, active) =>
+    visit.ask('PUT', pathOf(visit, 'user'), await replacement(visit, { active })),
   ),
 ]
 
@@ -280,7 +319,7 @@ export const DELETION_STEPS: readonly Step[] = [
     habits: ['deleteUser'],
     needs: ['third'],
     area: 'delete',
-    cure: 'answer DELETE with 204, and 404 from then on',
+    cure: askMaker('answer DELETE with 204, and 404 from then on'),
     async run(visit) {
       requireStatus(await visit.ask('DELETE', pathOf(visit, 'third')), 204)
       requireError(await visit.ask('GET', pathOf(visit, 'third')), 404)

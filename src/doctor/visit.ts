@@ -11,6 +11,13 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted'
 }
 
+/** What the server has said of itself so far. */
+export interface Served {
+  isScimd: boolean
+  types: readonly Json[]
+  schemas: readonly Json[]
+}
+
 export interface Ask {
   /** Another token than that of the visit; null for none. */
   readonly token?: string | null
@@ -22,6 +29,9 @@ export interface Visit {
   /** A name that nothing on the server has. */
   readonly name: string
   readonly habits: ReadonlySet<Habit>
+  readonly server: Served
+  /** Authorities that are believed beside those of the system, as PEM. */
+  readonly authorities: readonly string[] | undefined
   /** Milliseconds since 1970. */
   now(): number
   ask(method: string, path: string, body?: object, ask?: Ask): Promise<Answer>
@@ -37,6 +47,9 @@ export interface VisitOptions {
   /** The base URL; a query in it goes with each request, as Entra ID's flags do. */
   readonly url: string
   readonly token: string
+  readonly authorities: readonly string[] | undefined
+  /** Whether it is known to be scimd before it is asked. */
+  readonly isScimd: boolean
   readonly habits: ReadonlySet<Habit>
   readonly now: () => number
   /** Ends the visit before its next request. */
@@ -44,12 +57,15 @@ export interface VisitOptions {
   readonly warn: (found: string, cure: string) => void
 }
 
-export function visitTo({ url, token, habits, now, signal, warn }: VisitOptions): Visit {
+export function visitTo(options: VisitOptions): Visit {
+  const { url, token, authorities, isScimd, habits, now, signal, warn } = options
   const answers: Answer[] = []
   return {
     url: new URL(url),
     name: `scimd-doctor-${crypto.randomUUID().slice(0, 13)}`,
     habits,
+    server: { isScimd, types: [], schemas: [] },
+    authorities,
     now,
     warn,
     answers,
@@ -57,15 +73,20 @@ export function visitTo({ url, token, habits, now, signal, warn }: VisitOptions)
     async ask(method, path, body, options = {}) {
       if (signal.aborted) throw new Interrupted('the examination was broken off')
       const bearer = options.token === undefined ? token : options.token
-      const answer = await send(new URL(url), bearer, method, path, body)
+      const answer = await send({ base: new URL(url), authorities }, bearer, method, path, body)
       answers.push(answer)
       return answer
     },
   }
 }
 
+interface Destination {
+  readonly base: URL
+  readonly authorities: readonly string[] | undefined
+}
+
 async function send(
-  base: URL,
+  { base, authorities }: Destination,
   token: string | null,
   method: string,
   path: string,
@@ -86,6 +107,7 @@ async function send(
       ...(body && { 'Content-Type': 'application/scim+json' }),
     },
     ...(body && { body: JSON.stringify(body) }),
+    ...(authorities && { tls: { ca: [...authorities] } }),
   })
   const text = await response.text()
   const { status, headers } = response
@@ -112,14 +134,14 @@ export const filterOf = (attribute: string, value: string): string =>
  * @returns what is left over, by its path
  */
 export async function cleanUp(
-  { name, made }: Visit,
+  { name, made, authorities }: Visit,
   token: string,
   url: string,
 ): Promise<string[]> {
-  const base = new URL(url)
+  const to = { base: new URL(url), authorities }
   const left: string[] = []
   const remove = async (path: string) => {
-    const answer = await send(base, token, 'DELETE', path, undefined).catch(() => undefined)
+    const answer = await send(to, token, 'DELETE', path, undefined).catch(() => undefined)
     if (!answer || ![200, 202, 204, 404].includes(answer.status)) left.push(path)
   }
   // Groups first, so that no deletion of a user has to look for them.
@@ -130,7 +152,7 @@ export async function cleanUp(
     const wanted = nameOf({ name }, key).toLowerCase()
     const query = filterOf(attribute, nameOf({ name }, key))
     const path = `${endpointOf(key)}${query}`
-    const answer = await send(base, token, 'GET', path, undefined).catch(() => undefined)
+    const answer = await send(to, token, 'GET', path, undefined).catch(() => undefined)
     const found: Json[] = Array.isArray(answer?.body?.Resources) ? answer.body.Resources : []
     for (const resource of found) {
       if (String(resource[attribute]).toLowerCase() !== wanted) continue

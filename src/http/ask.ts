@@ -5,10 +5,11 @@
 
 import { type Actor, may, requireAccess } from '../auth/actor.ts'
 import { requireRate } from '../auth/rate.ts'
-import type { Attempts, Context, Service, TenantView } from '../operations/context.ts'
+import type { Attempts, Context, Held, Service, TenantView } from '../operations/context.ts'
 import { ScimError } from '../scim/error.ts'
 import type { Conditions } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
+import { ANSWER_PIECE_LENGTH, ANSWER_SMALL_BYTES_MAX, RESOURCE_BYTES_MAX } from '../scim/limits.ts'
 import { type Projection, readProjection, WHOLE } from '../scim/projection.ts'
 import { readQuery } from '../scim/query.ts'
 import type { ResourceType } from '../scim/registry.ts'
@@ -16,9 +17,10 @@ import { projectionInQuery } from '../scim/search-request.ts'
 import type { Rules, Tolerance } from '../scim/tolerance.ts'
 import type { JsonObject } from '../scim/value.ts'
 import type { Origin, Store } from '../store/store.ts'
-import { readBody } from './body.ts'
+import type { AnswerShare } from './answers.ts'
+import { bodyBytesOf, readBody } from './body.ts'
 import type { Noted } from './record.ts'
-import { type Lease, notedAddress, type Raw, type Wire } from './wire.ts'
+import { type Lease, notedAddress, type Raw, rateKeyOf, type Wire } from './wire.ts'
 
 /** Who asks, and where; what of it is noted. */
 export interface Asking {
@@ -29,6 +31,8 @@ export interface Asking {
   /** Absent for discovery, which needs no store. */
   readonly lease: Lease | undefined
   readonly noted: Noted
+  /** What its answer takes of the memory, once somebody has asked for some. */
+  share?: AnswerShare
 }
 
 /** The request, and what has been read from its path, query and headers. */
@@ -74,6 +78,11 @@ export class Ask {
   async body(): Promise<JsonValue> {
     const body = await readBody(this.request)
     this.#asking.noted.body = body
+    // What is long may be told again: there has to be room for that before it is written.
+    const bytes = bodyBytesOf(this.request) ?? 0
+    if (bytes > ANSWER_SMALL_BYTES_MAX) {
+      await this.context.reserve(Math.min(bytes, RESOURCE_BYTES_MAX))
+    }
     return body
   }
 
@@ -100,6 +109,9 @@ function queryIn(url: string): string {
   const at = url.indexOf('?')
   return at < 0 ? '' : url.slice(at + 1)
 }
+
+/** The piece that is being sent is in memory beside what it was made of. */
+const pieceBytes = (bytes: number): number => Math.min(bytes, ANSWER_PIECE_LENGTH)
 
 /** The context of one request; most operations ask for little of it. */
 class RequestContext implements Context {
@@ -205,7 +217,37 @@ class RequestContext implements Context {
     return may(this.#asking.actor, { verb: 'read', type: name })
   }
 
-  holdStore(): () => void {
-    return this.#asking.lease?.share() ?? (() => undefined)
+  get #share(): AnswerShare {
+    const { wire, raw, actor, noted } = this.#asking
+    this.#asking.share ??= wire.answers.share(rateKeyOf(wire, actor, raw, noted), raw.request)
+    return this.#asking.share
+  }
+
+  turn(): Promise<void> | undefined {
+    return this.#share.turn()
+  }
+
+  reserve(bytes: number): Promise<void> | undefined {
+    return this.#share.room(bytes + pieceBytes(bytes), false)
+  }
+
+  room(bytes: number): Promise<void> | undefined {
+    const { verb } = this.#asking.noted
+    return this.#share.room(bytes + pieceBytes(bytes), verb === 'write')
+  }
+
+  hold(): Held {
+    const letGo = this.#asking.lease?.share() ?? (() => undefined)
+    const giveBack = this.#share.stream()
+    let isHeld = true
+    return {
+      stallMs: this.#asking.wire.answers.limits.stallMs,
+      release() {
+        if (!isHeld) return
+        isHeld = false
+        giveBack()
+        letGo()
+      },
+    }
   }
 }

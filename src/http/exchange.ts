@@ -23,7 +23,7 @@ import { Ask, type Asking } from './ask.ts'
 import { bodyBytesOf, releaseBody } from './body.ts'
 import { type Noted, recordOf } from './record.ts'
 import { errorReply } from './reply.ts'
-import { type Lease, notedAddress, peerOf, type Raw, type Wire } from './wire.ts'
+import { type Lease, notedAddress, peerOf, type Raw, rateKeyOf, type Wire } from './wire.ts'
 
 type Handler = (ask: Ask) => Promise<Response>
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -113,6 +113,7 @@ async function exchange(
   // Before anything is waited for: of a client that has gone nobody knows the address any more.
   if (request.method !== 'GET') notedAddress(wire, raw, noted)
   let lease: Lease | undefined
+  let asking: Asking | undefined
   let reply: Response
   try {
     const tenant = tenantOf(raw)
@@ -138,11 +139,13 @@ async function exchange(
     const { admits = verb } = handlers
     if (!handlers.isPublic && !mayAtAll(actor, admits)) throw forbidden(actor, { verb })
     requireReadable(request.url)
-    reply = await handler(new Ask({ wire, raw, actor, tenant, lease, noted }))
+    asking = { wire, raw, actor, tenant, lease, noted }
+    reply = await handler(new Ask(asking))
   } catch (error) {
     noted.fault = error
     reply = faultReply(wire, error, requestId)
   } finally {
+    asking?.share?.made()
     lease?.end()
   }
   note(wire, raw, noted, reply)
@@ -201,10 +204,6 @@ function verbOf(method: string, { needs = 'write' }: Handlers): Access['verb'] {
   if (method === 'GET' || method === 'HEAD') return 'read'
   return method === 'POST' ? needs : 'write'
 }
-
-/** Credentials have a rate of their own each; visitors share that of their address. */
-const rateKeyOf = (wire: Wire, { id, tenant }: Actor, raw: Raw, noted: Noted): string =>
-  id === '' ? `/${notedAddress(wire, raw, noted)}` : `${tenant}/${id}`
 
 function faultReply(wire: Wire, error: unknown, requestId: string): Response {
   if (error instanceof ScimError) {

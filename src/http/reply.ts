@@ -8,6 +8,7 @@ import type { SearchResult } from '../operations/page.ts'
 import { type Piece, represent } from '../operations/represent.ts'
 import { errorBody, type ScimError } from '../scim/error.ts'
 import { etagOf } from '../scim/etag.ts'
+import { ANSWER_PIECE_LENGTH, ANSWER_SMALL_BYTES_MAX } from '../scim/limits.ts'
 import type { Projection } from '../scim/projection.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { URN } from '../scim/urns.ts'
@@ -29,11 +30,15 @@ export async function resourceReply(
   status: 200 | 201 = 200,
 ): Promise<Response> {
   const pieces = await represent(context, stored, projection)
-  return new Response(bodyOf(context, pieces), {
-    status,
-    headers: resourceHeaders(context, stored),
-  })
+  const length = pieces.reduce((sum, piece) => sum + (isKnown(piece) ? piece.length : 0), 0)
+  const isWhole = length <= ANSWER_SMALL_BYTES_MAX && pieces.every(isKnown)
+  if (!isWhole) await context.room(pieces.every(isKnown) ? length : length + LINKS_BYTES)
+  const body = isWhole ? pieces.join('') : await bodyOf(context, inPieces([pieces]))
+  return new Response(body, { status, headers: resourceHeaders(context, stored) })
 }
+
+/** About what it takes to go through a long list of links as it was at one moment. */
+const LINKS_BYTES = 1024 * 1024
 
 const resourceHeaders = (context: Context, stored: Stored): Record<string, string> => {
   const location = locationOf(context, stored.type, stored.id)
@@ -72,41 +77,44 @@ export async function listReply(
   { total, startIndex, nextCursor, page }: SearchResult,
   projectionOf: (type: ResourceType) => Projection,
 ): Promise<Response> {
-  const pieces: Piece[] = [listHead(total, page.length, { startIndex, nextCursor })]
+  const bytes = page.reduce((sum, { size }) => sum + size + HEADER_BYTES, 0)
+  if (bytes > ANSWER_SMALL_BYTES_MAX) await context.room(bytes)
+  const head = listHead(total, page.length, { startIndex, nextCursor })
+  const body = await bodyOf(context, inPieces(listTexts(context, head, page, projectionOf)))
+  return new Response(body, { headers: HEADERS })
+}
+
+/** About what a resource takes beside its text. */
+const HEADER_BYTES = 256
+
+/** What has been told of the page is let go of, so that a slow reader holds less and less. */
+async function* listTexts(
+  context: Context,
+  head: string,
+  page: readonly Stored[],
+  projectionOf: (type: ResourceType) => Projection,
+): AsyncGenerator<readonly Piece[]> {
+  const rest = page.toReversed()
   const pause = slicer(context)
-  for (const [index, stored] of page.entries()) {
+  let pieces: Piece[] = [head]
+  let length = 0
+  for (let stored = rest.pop(); stored; stored = rest.pop()) {
     await pause()
-    const resource = await represent(context, stored, projectionOf(stored.type))
-    if (index > 0) resource.unshift(',')
-    if (resource.every(isKnown)) {
-      // Within the slice: all of a long page at once would take long.
-      pieces.push(resource.join(''))
-      continue
+    for (const piece of await represent(context, stored, projectionOf(stored.type))) {
+      pieces.push(piece)
+      // One long list of members is held at a time: what comes after it is read when it is sent.
+      length += isKnown(piece) ? piece.length : ANSWER_PIECE_LENGTH
     }
-    pieces.push(...resource)
-    // One long list of members is held at a time: what comes after it is read when it is sent.
-    pieces.push(remaining(context, page.slice(index + 1), projectionOf))
-    break
+    if (rest.length > 0) pieces.push(',')
+    if (length < ANSWER_PIECE_LENGTH) continue
+    yield pieces
+    pieces = []
+    length = 0
   }
-  pieces.push(']}')
-  return new Response(bodyOf(context, pieces), { headers: HEADERS })
+  yield [...pieces, ']}']
 }
 
 const isKnown = (piece: Piece): piece is string => typeof piece === 'string'
-
-async function* remaining(
-  context: Context,
-  page: readonly Stored[],
-  projectionOf: (type: ResourceType) => Projection,
-): AsyncGenerator<string> {
-  for (const stored of page) {
-    yield ','
-    for (const piece of await represent(context, stored, projectionOf(stored.type))) {
-      if (isKnown(piece)) yield piece
-      else yield* piece
-    }
-  }
-}
 
 /** RFC 7644 section 3.4.2 and, where the page was found by cursor, RFC 9865 section 2. */
 function listHead(
@@ -120,15 +128,20 @@ function listHead(
   return `${head.slice(0, -1)},"Resources":[`
 }
 
-/** All of a few documents: discovery is never paged (RFC 7644 section 4). */
-export const documentsReply = (documents: readonly JsonObject[]): Response =>
-  new Response(
-    `${listHead(documents.length, documents.length, { startIndex: 1, nextCursor: undefined })}${documents.map((d) => JSON.stringify(d)).join(',')}]}`,
-    { headers: HEADERS },
-  )
+/** The text of a few documents, all at once: discovery is never paged (RFC 7644 section 4). */
+export const documentsText = (documents: readonly JsonObject[]): string =>
+  `${listHead(documents.length, documents.length, { startIndex: 1, nextCursor: undefined })}${documents.map((d) => JSON.stringify(d)).join(',')}]}`
 
-export const documentReply = (document: JsonObject): Response =>
-  new Response(JSON.stringify(document), { headers: HEADERS })
+/** A document that is no resource of the store, as text. */
+export async function documentReply(
+  context: Context,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  if (text.length > ANSWER_SMALL_BYTES_MAX) await context.room(text.length)
+  const body = await bodyOf(context, inPieces([[text]]))
+  return new Response(body, { headers: { ...HEADERS, ...headers } })
+}
 
 export function errorReply(error: ScimError): Response {
   const { status, scimType, message, headers } = error
@@ -138,48 +151,96 @@ export function errorReply(error: ScimError): Response {
   })
 }
 
-const encoder = new TextEncoder()
+/** The text of an answer, bit by bit, none of them very long. */
+type Texts = AsyncGenerator<string, undefined>
 
-/** Characters; a longer answer is sent piece by piece, so that it is not in memory twice. */
-const WHOLE_LENGTH_MAX = 4 * 1024 * 1024
+/** Puts short pieces together and takes long ones apart. */
+async function* inPieces(
+  parts: AsyncIterable<readonly Piece[]> | Iterable<readonly Piece[]>,
+): Texts {
+  let text = ''
+  for await (const pieces of parts) {
+    for (const piece of pieces) {
+      if (isKnown(piece)) text += piece
+      else {
+        for await (const more of piece) {
+          text += more
+          if (text.length >= ANSWER_PIECE_LENGTH) {
+            yield text
+            text = ''
+          }
+        }
+      }
+    }
+    while (text.length >= ANSWER_PIECE_LENGTH) {
+      const end = cutBefore(text, ANSWER_PIECE_LENGTH)
+      yield text.slice(0, end)
+      text = text.slice(end)
+    }
+  }
+  if (text !== '') yield text
+  return undefined
+}
+
+/** Where a text may be cut: between the two halves of a character each would become another one. */
+const cutBefore = (text: string, end: number): number =>
+  (text.charCodeAt(end - 1) & 0xfc00) === 0xd800 ? end - 1 : end
 
 /**
- * Text when all is known and not very long, else a stream that reads the store as the client reads
- * it.
+ * A small answer as it is; of any other a stream, that goes on as its client reads. The beginning
+ * is made in either case, so that what fails at once is told by a status.
  */
-function bodyOf(context: Context, pieces: readonly Piece[]): string | ReadableStream<Uint8Array> {
-  let length = 0
-  for (const piece of pieces) {
-    if (!isKnown(piece)) return streamOf(context, pieces)
-    length += piece.length
-  }
-  return length > WHOLE_LENGTH_MAX ? streamOf(context, pieces) : pieces.join('')
+async function bodyOf(
+  context: Context,
+  texts: Texts,
+): Promise<string | ReadableStream<Uint8Array>> {
+  const first = await texts.next()
+  const text = first.value ?? ''
+  // No piece is so short but the last one.
+  if (text.length <= ANSWER_SMALL_BYTES_MAX) return text
+  await context.room(text.length)
+  return streamOf(context, texts, text)
 }
 
-function streamOf(context: Context, pieces: readonly Piece[]): ReadableStream<Uint8Array> {
-  const chunks = chunksOf(pieces)
-  const release = context.holdStore()
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        const { done, value } = await chunks.next()
-        if (!done) return controller.enqueue(value)
-        controller.close()
-      } catch (error) {
-        controller.error(error)
+/**
+ * Bun keeps of a text all that its client has not read, and never says when that has changed; of a
+ * stream of this type it tells when each piece has gone out, which is when room may be given back.
+ */
+function streamOf(context: Context, texts: Texts, first: string): ReadableStream<Uint8Array> {
+  const held = context.hold()
+  let isOver = false
+  const end = (): void => {
+    isOver = true
+    held.release()
+  }
+  return new ReadableStream<Uint8Array>({
+    type: 'direct',
+    async pull(sink) {
+      /** A client that does not read is cut off; it must not take this for the end. */
+      const cut = (error: unknown): void => {
+        if (isOver) return
+        end()
+        sink.close(error instanceof Error ? error : new Error(String(error)))
       }
-      release()
+      try {
+        for (let text: string | undefined = first; text; text = (await texts.next()).value) {
+          const timer = setTimeout(() => cut(new Error('not read')), held.stallMs)
+          sink.write(text)
+          await sink.flush(true)
+          clearTimeout(timer)
+          if (isOver) return
+        }
+        end()
+        sink.close()
+      } catch (error) {
+        cut(error)
+      } finally {
+        await texts.return(undefined)
+      }
     },
-    async cancel() {
-      release()
-      await chunks.return(undefined)
+    cancel() {
+      end()
+      return void texts.return(undefined)
     },
   })
-}
-
-async function* chunksOf(pieces: readonly Piece[]): AsyncGenerator<Uint8Array, undefined> {
-  for (const piece of pieces) {
-    if (isKnown(piece)) yield encoder.encode(piece)
-    else for await (const text of piece) yield encoder.encode(text)
-  }
 }

@@ -36,7 +36,7 @@ import {
   changedReply,
   deletedReply,
   documentReply,
-  documentsReply,
+  documentsText,
   errorReply,
   listReply,
   notModifiedReply,
@@ -249,7 +249,8 @@ const verifyPassword = (name: string): Handlers => ({
   needs: 'verify',
   POST: async (ask) => {
     const type = ask.typeNamed(name)
-    return documentReply(await verify(ask.context, type, ask.id, await ask.body()))
+    const answer = await verify(ask.context, type, ask.id, await ask.body())
+    return documentReply(ask.context, JSON.stringify(answer))
   },
 })
 
@@ -259,49 +260,44 @@ const bulkRequests: Handlers = {
   POST: async (ask) => {
     const answer = await bulk(ask.context, await ask.body())
     ask.noteResults(answer)
-    return documentReply(answer)
+    return documentReply(ask.context, JSON.stringify(answer))
   },
 }
 
 /** RFC 7644 section 4: GET alone, without credential, without paging, and no filter. */
 const discovery = {
   serviceProviderConfig: describe(({ registry, rules, baseUrl }) =>
-    documentReply(serviceProviderConfig(baseUrl, registry, rules)),
+    JSON.stringify(serviceProviderConfig(baseUrl, registry, rules)),
   ),
   resourceTypes: describe(({ registry, baseUrl }) =>
-    documentsReply(resourceTypeDocuments(registry, baseUrl)),
+    documentsText(resourceTypeDocuments(registry, baseUrl)),
   ),
   resourceType: describe(({ registry, baseUrl, rules }, id) => {
     const type = registry.typeNamed(id)
     if (!type || (type.name !== id && !tolerated(rules, 'endpointNames')))
       throw ScimError.status(404, `there is no resource type "${id}"`)
-    return documentReply(resourceTypeDocument(type, baseUrl))
+    return JSON.stringify(resourceTypeDocument(type, baseUrl))
   }),
-  schemas: describe(({ registry, baseUrl }) => documentsReply(schemaDocuments(registry, baseUrl))),
+  schemas: describe(({ registry, baseUrl }) => documentsText(schemaDocuments(registry, baseUrl))),
   schema: describe(({ registry, baseUrl }, id) => {
     const schema = registry.schemas.find((one) => one.id.toLowerCase() === id.toLowerCase())
     if (!schema) throw ScimError.status(404, `there is no schema "${id}"`)
-    return documentReply(schemaDocument(schema, baseUrl))
+    return JSON.stringify(schemaDocument(schema, baseUrl))
   }),
 }
 
-function describe(answer: (context: Context, id: string) => Response): Handlers {
+function describe(textOf: (context: Context, id: string) => string): Handlers {
   return {
     isPublic: true,
     GET: async (ask: Ask) => {
       if (ask.query.has('filter')) throw ScimError.status(403, 'discovery takes no filter')
-      return revalidated(answer(ask.context, ask.id), ask.header('if-none-match'))
+      const text = textOf(ask.context, ask.id)
+      // A tag of the text: 304 where the client holds it already.
+      const tag = `W/"${Bun.hash(text).toString(36)}"`
+      if (isKnown(tag, ask.header('if-none-match'))) return notModifiedReply(tag)
+      return documentReply(ask.context, text, { ETag: tag })
     },
   }
-}
-
-/** The same answer with a tag of its text, or 304 where the client holds it already. */
-async function revalidated(reply: Response, ifNoneMatch: string | undefined): Promise<Response> {
-  const text = await reply.text()
-  const tag = `W/"${Bun.hash(text).toString(36)}"`
-  if (isKnown(tag, ifNoneMatch)) return notModifiedReply(tag)
-  reply.headers.set('ETag', tag)
-  return new Response(text, { headers: reply.headers })
 }
 
 /** What stands between the address and the query. Of an odd Host header Bun makes no whole URL. */

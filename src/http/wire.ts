@@ -1,5 +1,6 @@
 /** What the server needs of the rest of the house, and what Elysia hands on of a request. */
 
+import type { Actor } from '../auth/actor.ts'
 import type { TokenCheck } from '../auth/bearer.ts'
 import type { TokenEndpoint } from '../auth/oauth.ts'
 import type { Limiter } from '../auth/rate.ts'
@@ -10,6 +11,7 @@ import type { Names } from '../scim/redact.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import type { RequestLog } from '../store/request-log.ts'
 import type { Soon, Store } from '../store/store.ts'
+import type { Answers } from './answers.ts'
 import type { AddressOf } from './forwarded.ts'
 import type { Noted } from './record.ts'
 
@@ -40,6 +42,8 @@ export interface Wire {
     readonly signIns: Limiter | undefined
     readonly attempts: Limiter
   }
+  /** The memory that answers may take. */
+  readonly answers: Answers
   viewOf(tenant: string): TenantView
   /** The base URL of a tenant, without a slash at its end. */
   baseUrl(tenant: string): string
@@ -79,3 +83,7 @@ export function notedAddress(
   noted.address ??= wire.addressOf(peerOf(wire, raw), raw.request.headers)
   return noted.address
 }
+
+/** Credentials have a rate of their own each; visitors share that of their address. */
+export const rateKeyOf = (wire: Wire, { id, tenant }: Actor, raw: Raw, noted: Noted): string =>
+  id === '' ? `/${notedAddress(wire, raw, noted)}` : `${tenant}/${id}`

@@ -7,12 +7,17 @@ import { type BulkFault, type BulkOperation, bulkIdIn, readBulk, withIds } from 
 import { errorBody, ScimError } from '../scim/error.ts'
 import { etagOf } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
-import { BULK_CIRCLE_LENGTH_MAX, BULK_CIRCLE_MAX, LINKS_PER_COMMIT_MAX } from '../scim/limits.ts'
+import {
+  ANSWER_SMALL_BYTES_MAX,
+  BULK_CIRCLE_LENGTH_MAX,
+  BULK_CIRCLE_MAX,
+  LINKS_PER_COMMIT_MAX,
+} from '../scim/limits.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { URN } from '../scim/urns.ts'
 import type { JsonObject } from '../scim/value.ts'
 import { Abandoned, inSlices, nextTurn, slicer } from '../store/slices.ts'
-import type { Change, Stored } from '../store/store.ts'
+import type { Change } from '../store/store.ts'
 import { type Context, locationOf } from './context.ts'
 import { createChange } from './create.ts'
 import { patch } from './patch.ts'
@@ -32,7 +37,10 @@ interface Task {
   outcome: Outcome | undefined
 }
 
-type Outcome = { readonly status: 200 | 201 | 204; readonly stored: Stored | undefined } | ScimError
+/** The resource itself is let go of: a thousand large ones would fill the memory. */
+type Outcome =
+  | { readonly status: 200 | 201 | 204; readonly version?: number | undefined }
+  | ScimError
 
 /**
  * The body of the response: a result for each operation that was processed, in request order. One
@@ -40,6 +48,8 @@ type Outcome = { readonly status: 200 | 201 | 204; readonly stored: Stored | und
  */
 export async function bulk(context: Context, body: JsonValue): Promise<JsonObject> {
   const { failOnErrors, operations } = readBulk(context.registry, body, context.rules)
+  const bytes = operations.length * RESULT_BYTES
+  if (bytes > ANSWER_SMALL_BYTES_MAX) await context.reserve(bytes)
   const tasks = await tasksOf(context, operations)
   const results: JsonObject[] = []
   let errors = 0
@@ -59,6 +69,9 @@ export async function bulk(context: Context, body: JsonValue): Promise<JsonObjec
   }
   return { schemas: [URN.bulkResponse], Operations: results }
 }
+
+/** About what the result of one operation takes, as an object and as text. */
+const RESULT_BYTES = 1024
 
 /** The operations that can be tried, each with those that it needs done before or with it. */
 async function tasksOf(
@@ -157,16 +170,18 @@ async function single(context: Context, task: Task): Promise<void> {
     if (method === 'POST') {
       const change = await createChange(context, type, data, id)
       const [created] = await context.store.commit([change], context.origin, context)
-      return { status: 201, stored: created?.stored }
+      return { status: 201, version: created?.stored?.version }
     }
     if (method === 'PUT') {
-      return { status: 200, stored: await replace(context, type, id, data, conditions) }
+      const replaced = await replace(context, type, id, data, conditions)
+      return { status: 200, version: replaced.version }
     }
     if (method === 'PATCH') {
-      return { status: 200, stored: await patch(context, type, id, data, conditions) }
+      const patched = await patch(context, type, id, data, conditions)
+      return { status: 200, version: patched.version }
     }
     await remove(context, type, id, conditions)
-    return { status: 204, stored: undefined }
+    return { status: 204 }
   })
 }
 
@@ -212,9 +227,9 @@ async function together(context: Context, circle: readonly Task[]): Promise<void
     requireFewLinks(changes)
     const committed = await context.store.commit(changes, context.origin)
     for (const [place, task] of circle.entries()) {
-      task.outcome = { status: 201, stored: committed[place]?.stored }
+      task.outcome = { status: 201, version: committed[place]?.stored?.version }
     }
-    return { status: 201, stored: undefined }
+    return { status: 201 }
   })
   if (outcome instanceof ScimError) failAll(circle, culprit, outcome)
 }
@@ -280,10 +295,10 @@ function resultOf(context: Context, { operation, id }: Task, outcome: Outcome): 
     const place = method === 'POST' ? {} : locationMember(context, type, id)
     return { ...head, ...place, ...errorResult(outcome) }
   }
-  const { stored, status } = outcome
+  const { version, status } = outcome
   return {
     ...head,
-    ...(stored ? { version: etagOf(stored.version) } : {}),
+    ...(version === undefined ? {} : { version: etagOf(version) }),
     ...locationMember(context, type, id),
     status: String(status),
   }

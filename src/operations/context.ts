@@ -38,6 +38,13 @@ export interface TenantView extends View {
   readonly rules: Rules
 }
 
+/** What an answer keeps while it is sent. */
+export interface Held {
+  /** How long a client may leave a piece of it unread. */
+  readonly stallMs: number
+  release(): void
+}
+
 /** One request of one tenant. */
 export interface Context extends Service, TenantView {
   readonly store: Store
@@ -54,8 +61,18 @@ export interface Context extends Service, TenantView {
   maySearch(type: ResourceType): boolean
   /** Tenant, credential and what it may do, as no other credential has it. */
   readonly subject: string
-  /** Keeps the store open for an answer that is read from it bit by bit; the result lets go. */
-  holdStore(): () => void
+  /**
+   * Waits until its answer may be made, unless that is a small one; undefined when it may.
+   *
+   * @throws ScimError 503 when other answers hold too much for too long
+   */
+  turn(): Promise<void> | undefined
+  /** Waits for room for an answer of so many bytes, before anything is written. @throws as turn */
+  reserve(bytes: number): Promise<void> | undefined
+  /** Room for the answer as it is made: that to a write is told even where there is none. */
+  room(bytes: number): Promise<void> | undefined
+  /** Keeps store and room for an answer that is sent bit by bit. */
+  hold(): Held
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal | undefined
 }

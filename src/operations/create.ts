@@ -43,12 +43,11 @@ export async function createChange(
 }
 
 /**
- * Attributes with a default get it unless the body names them: null asks for none (section 3.3).
+ * Attributes with a default get it unless the body gives them a value: null is the same as left out
+ * (RFC 7643 section 2.5).
  */
-function withDefaults(type: ResourceType, { document, asserted }: Draft) {
-  const missing = Object.entries(type.defaults).filter(
-    ([name]) => !asserted.has(name.toLowerCase()),
-  )
+function withDefaults(type: ResourceType, { document }: Draft) {
+  const missing = Object.entries(type.defaults).filter(([name]) => document[name] === undefined)
   if (missing.length === 0) return document
   const base = new Map([...Object.entries(document), ...missing])
   const extensions = type.extensions.flatMap(({ schema }) => {

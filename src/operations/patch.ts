@@ -2,6 +2,7 @@
 
 import type { Conditions } from '../scim/etag.ts'
 import type { JsonValue } from '../scim/json.ts'
+import { ANSWER_SMALL_BYTES_MAX } from '../scim/limits.ts'
 import { applyPatch } from '../scim/patch/apply.ts'
 import { linkIdsOf } from '../scim/patch/links.ts'
 import { patchSteps } from '../scim/patch/read.ts'
@@ -26,7 +27,8 @@ export async function patch(
   const read = await inSlices(patchSteps(type, body, rules), context)
   const mentions = linkIdsOf(read)
   // Before any password is hashed; the decision asks again, on the state that it changes.
-  requireCurrent(type, id, await store.read(type, id), conditions)
+  const { size } = requireCurrent(type, id, await store.read(type, id), conditions)
+  if (size > ANSWER_SMALL_BYTES_MAX) await context.reserve(size)
   const assignments = await withHashedPasswords(context, read)
 
   return commitOne(context, {

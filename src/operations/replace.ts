@@ -60,13 +60,12 @@ export async function replace(
  * (password), what has a default (active: omission neither suspends nor reactivates), and what is
  * immutable and set.
  */
-function withKept(type: ResourceType, { document, asserted }: Draft, current: Document): Document {
+function withKept(type: ResourceType, { document }: Draft, current: Document): Document {
   const next: Document = { ...document }
   for (const attribute of type.attributes.values()) {
     const { name } = attribute
-    const isSaid = asserted.has(name.toLowerCase())
     const hasDefault = Object.hasOwn(type.defaults, name)
-    next[name] = keptOf(attribute, current[name], next[name], isSaid, hasDefault)
+    next[name] = keptOf(attribute, current[name], next[name], hasDefault)
   }
   for (const { schema } of type.extensions) {
     const was = current[schema.id]
@@ -86,18 +85,17 @@ function keptOf(
   attribute: Attribute,
   was: JsonValue | undefined,
   is: JsonValue | undefined,
-  isSaid = false,
   hasDefault = false,
 ): JsonValue {
   const { mutability, multiValued, returned, subAttributes } = attribute
   if (is === undefined) {
     const isKept = returned === 'never' || hasDefault
-    if (mutability === 'immutable' || (isKept && !isSaid)) return was ?? null
+    if (mutability === 'immutable' || isKept) return was ?? null
   }
   if (multiValued || !isJsonObject(was)) return is ?? null
   const held: JsonObject = isJsonObject(is) ? { ...is } : {}
   for (const sub of subAttributes) {
-    held[sub.name] = keptOf(sub, was[sub.name], held[sub.name], isSaid && is === undefined)
+    held[sub.name] = keptOf(sub, was[sub.name], held[sub.name])
   }
   return Object.fromEntries(Object.entries(held).filter(([, value]) => isAssigned(value)))
 }

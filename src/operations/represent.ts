@@ -125,7 +125,7 @@ async function linkPieces(
   shown: Shown,
 ): Promise<Piece[]> {
   const elementText = elementWriter(link.attribute, shown)
-  const batches = context.store.linked(owner, link)[Symbol.asyncIterator]()
+  const batches = context.store.linked(owner, link, context)[Symbol.asyncIterator]()
   const textOf = (batch: readonly Header[]) =>
     batch.map((member) => elementText(linkElement(context, member, member.type.name))).join(',')
 

@@ -251,7 +251,7 @@ async function elementsOf(
 ): Promise<JsonValue[]> {
   const elements: JsonValue[] = []
   if (path.link) {
-    for await (const batch of context.store.linked(stored, path.link)) {
+    for await (const batch of context.store.linked(stored, path.link, context)) {
       for (const member of batch) elements.push(linkElement(context, member, member.type.name))
     }
   } else if (path.reverse) {

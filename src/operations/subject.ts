@@ -4,6 +4,8 @@ import { unauthorized } from '../auth/actor.ts'
 import { documentOf } from '../scim/document.ts'
 import { ScimError } from '../scim/error.ts'
 import { parseFilter } from '../scim/filter/parse.ts'
+import type { ResourceType } from '../scim/registry.ts'
+import type { Document } from '../scim/resource.ts'
 import type { Header, Store } from '../store/store.ts'
 import type { Context } from './context.ts'
 import { queryOf } from './search.ts'
@@ -56,7 +58,14 @@ export async function requireActive(store: Store, user: string): Promise<void> {
   const header = await store.find(user)
   const stored = header && (await store.read(header.type, user))
   if (!stored) throw unauthorized(true, 'gone')
-  if (documentOf(stored.text)['active'] === false) {
+  if (!isActive(stored.type, documentOf(stored.text))) {
     throw ScimError.status(403, 'the user of this credential is not active')
   }
 }
+
+/**
+ * Whether a resource may sign in: as it is shown, and as a filter finds it. Where `active` has a
+ * default, having none is not being active.
+ */
+export const isActive = ({ defaults }: ResourceType, { active }: Document): boolean =>
+  Object.hasOwn(defaults, 'active') ? active === true : active !== false

@@ -10,6 +10,7 @@ import { namesUrn, URN } from '../scim/urns.ts'
 import { isJsonObject, type JsonObject, memberOf, shown } from '../scim/value.ts'
 import type { Stored } from '../store/store.ts'
 import { type Context, notFound } from './context.ts'
+import { isActive } from './subject.ts'
 
 /**
  * The answer to "may this user sign in with this password": no for a wrong password, for a user
@@ -62,7 +63,7 @@ async function isStill(
   const stored = await context.store.read(type, id)
   if (!stored) throw notFound(type, id)
   const document = documentOf(stored.text, stored.hidden)
-  return document[name] === hash && document['active'] !== false
+  return document[name] === hash && isActive(type, document)
 }
 
 function passwordIn(body: JsonValue): string {

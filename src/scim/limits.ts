@@ -11,6 +11,21 @@ export const BODY_BYTES_MAX = 16 * MIB
 export const BODY_DISCARDED_BYTES_MAX = 64 * MIB
 /** The bodies of all requests that are in work at the same time. */
 export const BODIES_BYTES_MAX = 64 * MIB
+/** An answer that waits for no other, and for which nobody waits. */
+export const ANSWER_SMALL_BYTES_MAX = 16 * KIB
+/** What the answers of all requests hold of resources and text while they are sent. */
+export const ANSWERS_BYTES_MAX = 64 * MIB
+/** Answers that are not small and are made at the same time; PAGE_BYTES_MAX bounds each. */
+export const ANSWERS_MADE_MAX = 8
+/** Requests that wait until their answers can be made or sent, and how long one waits. */
+export const ANSWERS_WAITING_MAX = 1000
+export const ANSWER_WAIT_MS = 10_000
+/** One piece of an answer that is not small, and how long a client may leave it unread. */
+export const ANSWER_PIECE_LENGTH = 64 * KIB
+export const ANSWER_STALL_MS = 30_000
+/** File descriptors that no connection may take, and how often it is seen whether any is left. */
+export const DESCRIPTORS_RESERVE = 16
+export const DESCRIPTORS_LOOK_MS = 250
 /** Nesting of arrays and objects in a request body. */
 export const JSON_DEPTH_MAX = 32
 /** Members of one object in a request body. */
@@ -126,6 +141,11 @@ export const ASSERTIONS_KEPT_MAX = 100_000
 export const FORM_BYTES_MAX = 64 * KIB
 /** Secrets of one client at the same time, for their rotation. */
 export const CLIENT_SECRETS_MAX = 10
+/** Good tokens of one name that wait for their end, replaced by others. */
+export const TOKENS_REPLACED_MAX = 10
+/** How often it is looked what expires, and how much of it metrics show, the soonest. */
+export const EXPIRY_LOOK_MS = 60 * 1000
+export const EXPIRIES_SHOWN_MAX = 1000
 /** How long the log of requests keeps a record, and how much it keeps of each tenant. */
 export const REQUESTS_AGE_MAX_MS = 14 * 24 * 60 * 60 * 1000
 export const REQUESTS_BYTES_MAX = 256 * MIB

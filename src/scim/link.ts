@@ -20,6 +20,8 @@ export type LinkEdit =
        * no such resource. May throw a ScimError. Where it is not said, all ids have to exist.
        */
       readonly accepts?: (id: string, type: string | undefined) => boolean
+      /** Which of the ids a removal means; all, where it is not said. */
+      readonly matches?: (member: LinkedResource) => boolean
     }
   | {
       readonly link: Link

@@ -11,6 +11,7 @@ import {
   FileReader,
   faultNesting,
   isObject,
+  type Origin,
   readSchema,
   type Schema,
   type SchemaFault,
@@ -22,6 +23,10 @@ import { URN } from './urns.ts'
 export interface SchemaFile {
   readonly file: string
   readonly json: unknown
+  /** Parts that other files have added (extend.ts). */
+  readonly origins?: readonly Origin[]
+  /** It is embedded in the executable. */
+  readonly isBuiltIn?: true
 }
 
 /** Where an attribute is: in the base schema, or in an extension under its URN. */
@@ -118,8 +123,8 @@ export function buildRegistry(
 ): Registry {
   const faults: SchemaFault[] = []
   const schemas = new Map<string, Schema>()
-  for (const { file, json } of schemaFiles) {
-    const reader = new FileReader(file, faults)
+  for (const { file, json, origins } of schemaFiles) {
+    const reader = new FileReader(file, faults, origins)
     const schema = readSchema(json, reader)
     // RFC 7643's own Schema schema is the one place where complex attributes nest.
     if (schema.id !== URN.schema) faultNesting(schema, reader)
@@ -127,8 +132,8 @@ export function buildRegistry(
   }
 
   const drafts = new Map<string, TypeDraft>()
-  for (const { file, json } of typeFiles) {
-    const reader = new FileReader(file, faults)
+  for (const { file, json, origins } of typeFiles) {
+    const reader = new FileReader(file, faults, origins)
     const draft = readType(json, reader, schemas)
     if (draft) drafts.set(draft.name.toLowerCase(), draft)
   }
@@ -336,8 +341,9 @@ function finishType(
   }
   for (const path of indexed.values()) {
     if (path.leaf.returned !== 'never' && mayBeIndexed(path)) continue
+    const at = reader.texts(json, 'indexed', '$').findIndex((text) => resolve(text) === path)
     reader.fault(
-      '$.indexed',
+      at < 0 ? '$.indexed' : `$.indexed[${at}]`,
       path.text,
       'attributes that are stored and may be searched: neither secret, binary nor derived',
     )
@@ -426,6 +432,10 @@ const RESOLVED_COUNT_MAX = 2000
 /** A longer text is looked up anew each time: no path of a schema needs it. */
 const RESOLVED_LENGTH_MAX = 200
 
+/** Whether an attribute is a list of simple values, each of which is its implied `value`. */
+export const isSimpleList = ({ multiValued, type }: Attribute): boolean =>
+  multiValued && type !== 'complex'
+
 function resolverOf(
   base: Schema,
   extensions: TypeDraft['extensions'],
@@ -471,7 +481,8 @@ function resolverOf(
     const attribute = (extension?.byName ?? attributes).get(dot < 0 ? name : name.slice(0, dot))
     if (!attribute) return undefined
     const sub = dot < 0 ? undefined : attribute.subs.get(name.slice(dot + 1))
-    if (dot >= 0 && !sub) return undefined
+    const isImplied = name.slice(dot + 1) === 'value' && isSimpleList(attribute)
+    if (dot >= 0 && !sub && !isImplied) return undefined
     const short = sub ? `${attribute.name}.${sub.name}` : attribute.name
     return {
       kind: 'attribute',

@@ -12,6 +12,7 @@ import {
   idInReference,
   inSchemaOrder,
   isJsonObject,
+  isShell,
   type JsonObject,
   memberOf,
   readValue,
@@ -32,8 +33,6 @@ export interface Draft {
    * The ids asserted for each link attribute; an attribute that the body does not name is not here.
    */
   readonly links: ReadonlyMap<Link, readonly string[]>
-  /** Lower-case names that the body holds at its top level, those with null included. */
-  readonly asserted: ReadonlySet<string>
 }
 
 /**
@@ -52,22 +51,20 @@ export function* draftSteps(type: ResourceType, body: JsonValue, rules: Rules): 
       `the body is ${shown(body)}, expected a ${type.name} object`,
     )
   }
-  readSchemas(type, body, rules)
+  const listed = readSchemas(type, body, rules)
   const base = new Map<string, JsonValue>()
   const extensions = new Map<Schema, JsonObject>()
   const links = new Map<Link, readonly string[]>()
-  const asserted = new Set<string>()
 
-  for (const [name, raw] of Object.entries(body)) {
+  for (const [name, raw] of membersOf(type, body, rules)) {
     const key = name.toLowerCase()
-    // What a template leaves empty is not said: a default stays a default.
-    if (!isLeftEmpty(raw, rules)) asserted.add(key)
     if (key === 'schemas') continue
     const attribute = type.attributes.get(key)
     if (!attribute) {
       if (raw !== null && !isLeftEmpty(raw, rules))
         requireAccepted(type, name, name, 'invalidValue', rules)
       readExtension(type, name, raw, extensions, rules)
+      requireListed(type, name, raw, listed, rules)
       continue
     }
     if (attribute.mutability === 'readOnly') continue
@@ -79,7 +76,54 @@ export function* draftSteps(type: ResourceType, body: JsonValue, rules: Rules): 
     const value = readValue(attribute, raw, attribute.name, rules)
     if (value !== undefined) base.set(attribute.name, value)
   }
-  return { document: arrange(type, base, extensions), links, asserted }
+  return { document: arrange(type, base, extensions), links }
+}
+
+/** Whether a name is the URN of the core schema, under which nothing stands in a resource. */
+export const isCoreUrn = ({ schema }: ResourceType, name: string): boolean =>
+  name.toLowerCase() === schema.id.toLowerCase()
+
+/** @throws ScimError invalidSyntax where the core schema's URN holds no attributes */
+export function requireContainer(at: string, rules: Rules): void {
+  if (tolerated(rules, 'coreContainer')) return
+  const detail = `${at}: found the core schema as a container, expected its attributes outside of it`
+  throw ScimError.of('invalidSyntax', detail)
+}
+
+/** The members of a body, those that stand under the URN of the core schema among them. */
+function membersOf(type: ResourceType, body: JsonObject, rules: Rules): [string, JsonValue][] {
+  const members = Object.entries(body)
+  const index = members.findIndex(([name]) => isCoreUrn(type, name))
+  const [container, held] = members[index] ?? []
+  if (container === undefined || held === undefined || held === null) return members
+  requireContainer(container, rules)
+  if (!isJsonObject(held)) {
+    const detail = `${container}: found ${shown(held)}, expected an object of attributes`
+    throw ScimError.of('invalidValue', detail)
+  }
+  const named = new Set(members.map(([name]) => name.toLowerCase()))
+  const twice = Object.keys(held).find((name) => named.has(name.toLowerCase()))
+  if (twice !== undefined) {
+    const detail = `${container}.${twice}: found it outside of the container too, expected it once`
+    throw ScimError.of('invalidSyntax', detail)
+  }
+  return members.toSpliced(index, 1, ...Object.entries(held))
+}
+
+/** An extension has to be listed in `schemas` (RFC 7643 section 3), where they are there at all. */
+function requireListed(
+  type: ResourceType,
+  name: string,
+  raw: JsonValue,
+  listed: ReadonlySet<string> | undefined,
+  rules: Rules,
+): void {
+  const lower = name.toLowerCase()
+  if (!listed || listed.has(lower) || raw === null) return
+  if (!type.extensions.some(({ schema }) => schema.id.toLowerCase() === lower)) return
+  if (tolerated(rules, 'unlistedExtensions')) return
+  const detail = `${name}: found data of an extension, expected its URN in "schemas"`
+  throw ScimError.of('invalidSyntax', detail)
 }
 
 /** Whether a value is what a template leaves where it has none. */
@@ -153,14 +197,22 @@ export function readExtensionObject(
   return values.size === 0 ? undefined : inSchemaOrder(schema.attributes, values)
 }
 
-/** `schemas` has to name the base schema; what else it may name is a matter of tolerance. */
-function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
+/**
+ * `schemas` has to name the base schema; what else it may name is a matter of tolerance.
+ *
+ * @returns the URIs in lower case, or undefined where the body has none
+ */
+function readSchemas(
+  type: ResourceType,
+  body: JsonObject,
+  rules: Rules,
+): ReadonlySet<string> | undefined {
   const key = Object.keys(body).find((name) => name.toLowerCase() === 'schemas')
   const named = key === undefined ? undefined : body[key]
   const missing =
     named === undefined || named === null || (Array.isArray(named) && named.length === 0)
   if (missing) {
-    if (tolerated(rules, 'missingSchemas')) return
+    if (tolerated(rules, 'missingSchemas')) return undefined
     throw ScimError.of('invalidSyntax', `schemas: found nothing, expected ["${type.schema.id}"]`)
   }
   if (!Array.isArray(named)) {
@@ -180,7 +232,7 @@ function readSchemas(type: ResourceType, body: JsonObject, rules: Rules): void {
     )
   }
   const foreign = lower.findIndex((uri) => !known.has(uri))
-  if (foreign < 0 || tolerated(rules, 'unknownSchemas')) return
+  if (foreign < 0 || tolerated(rules, 'unknownSchemas')) return new Set(lower)
   throw ScimError.of(
     'invalidSyntax',
     `schemas: ${shown(named[foreign] ?? null)} is no schema of ${type.name}`,
@@ -200,9 +252,12 @@ export function* linkIdSteps(
   const ids = new Set<string>()
   let index = 0
   for (const element of elementsOf(link.attribute, raw, at, rules)) {
-    if (element !== null) ids.add(readLinkId(element, at, index, rules))
+    if (element !== null || !tolerated(rules, 'nullElements'))
+      ids.add(readLinkId(element, at, index, rules))
     if (++index % LINKS_PER_STEP === 0) yield
   }
+  if (ids.size === 0 && index > 0)
+    throw ScimError.of('invalidValue', `${at}: found ${shown(raw)}, expected ids, or [] for none`)
   return [...ids]
 }
 
@@ -210,13 +265,13 @@ const LINKS_PER_STEP = 1000
 
 function readLinkId(element: JsonValue, list: string, index: number, rules: Rules): string {
   if (!isJsonObject(element) && !tolerated(rules, 'stringForComplex')) {
-    const at = `${list}[${index}]`
-    throw ScimError.of('invalidValue', `${at}: found ${shown(element)}, expected an object`)
+    const detail = `${list}[${index}]: found ${shown(element)}, expected an object with "value"`
+    throw ScimError.of('invalidValue', detail)
   }
   const id = isJsonObject(element) ? memberOf(element, 'value') : element
   const named = id ?? (isJsonObject(element) ? idInReference(memberOf(element, '$ref')) : undefined)
   if (typeof named !== 'string' || named === '' || named.length > ID_LENGTH_MAX) {
-    const expected = `the id of a resource, at most ${ID_LENGTH_MAX} characters`
+    const expected = `the id of a resource, of 1 to ${ID_LENGTH_MAX} characters`
     const at = `${list}[${index}].value`
     throw ScimError.of('invalidValue', `${at}: found ${shown(named)}, expected ${expected}`)
   }
@@ -279,9 +334,9 @@ export function withExtensionsInView(type: ResourceType, document: Document): Do
 export function rearrange(type: ResourceType, document: Document): Document {
   const base = new Map<string, JsonValue>()
   for (const attribute of type.attributes.values()) {
-    const value = document[attribute.name]
-    if (attribute.name !== 'schemas' && isAssigned(value))
-      base.set(attribute.name, ordered(attribute, value))
+    if (attribute.name === 'schemas') continue
+    const value = ordered(attribute, document[attribute.name])
+    if (isAssigned(value)) base.set(attribute.name, value)
   }
   const extensions = new Map<Schema, JsonObject>()
   for (const { schema } of type.extensions) {
@@ -289,23 +344,27 @@ export function rearrange(type: ResourceType, document: Document): Document {
     if (!isJsonObject(held)) continue
     const values = new Map<string, JsonValue>()
     for (const attribute of schema.attributes) {
-      const value = held[attribute.name]
-      if (isAssigned(value)) values.set(attribute.name, ordered(attribute, value))
+      const value = ordered(attribute, held[attribute.name])
+      if (isAssigned(value)) values.set(attribute.name, value)
     }
     if (values.size > 0) extensions.set(schema, inSchemaOrder(schema.attributes, values))
   }
   return withConcealed(type, arrange(type, base, extensions), document)
 }
 
-function ordered(attribute: Attribute, value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map((element) => orderedObject(attribute, element))
-  return orderedObject(attribute, value)
+/** A value with its members in order, and without the shells that a PATCH has left in its list. */
+function ordered(attribute: Attribute, value: JsonValue | undefined): JsonValue | undefined {
+  const { subAttributes } = attribute
+  if (isJsonObject(value)) return inSchemaOrder(subAttributes, new Map(Object.entries(value)))
+  if (!Array.isArray(value)) return value
+  return value
+    .filter((element) => !isShell(attribute, element))
+    .map((element) =>
+      isJsonObject(element)
+        ? inSchemaOrder(subAttributes, new Map(Object.entries(element)))
+        : element,
+    )
 }
-
-const orderedObject = (attribute: Attribute, value: JsonValue): JsonValue =>
-  isJsonObject(value)
-    ? inSchemaOrder(attribute.subAttributes, new Map(Object.entries(value)))
-    : value
 
 /** RFC 7643 section 2.5: null, an empty list and an object without members are all unassigned. */
 export function isAssigned(value: JsonValue | undefined): value is JsonValue {

@@ -94,6 +94,15 @@ const KEYWORDS = new Set([
   'subAttributes',
 ])
 
+/** A part of a document that stands in another file: what is wrong with it is told of there. */
+export interface Origin {
+  /** Where it is in the document, such as `$.attributes[21]`. */
+  readonly at: string
+  readonly file: string
+  /** Where it is in that file. */
+  readonly from: string
+}
+
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -104,16 +113,24 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 export class FileReader {
   readonly faults: SchemaFault[]
   readonly file: string
+  readonly #origins: readonly Origin[]
 
-  constructor(file: string, faults: SchemaFault[]) {
+  constructor(file: string, faults: SchemaFault[], origins: readonly Origin[] = []) {
     this.file = file
     this.faults = faults
+    this.#origins = origins
   }
 
   fault(at: string, found: unknown, expected: string): void {
     const shown =
       found === undefined ? 'nothing' : (JSON.stringify(found)?.slice(0, 80) ?? 'nothing')
-    this.faults.push({ file: this.file, at, found: shown, expected })
+    const origin = this.#origins.find(
+      (one) => at === one.at || at.startsWith(`${one.at}.`) || at.startsWith(`${one.at}[`),
+    )
+    const place = origin
+      ? { file: origin.file, at: `${origin.from}${at.slice(origin.at.length)}` }
+      : { file: this.file, at }
+    this.faults.push({ ...place, found: shown, expected })
   }
 
   text(from: Record<string, unknown>, key: string, at: string, otherwise?: string): string {

@@ -53,10 +53,15 @@ export const TOLERANCES = {
     understood: 'the attribute is unassigned',
     source: 'Entra ID (null update), OneLogin templates',
   },
+  numberForString: {
+    sent: 'a whole number for a string',
+    understood: 'its digits; one past 9007199254740991 is refused, as its digits are not exact',
+    source: 'feeds of personnel systems (employeeNumber); off in every mode',
+  },
   stringForComplex: {
-    sent: 'a string for a complex attribute that has a "value"',
+    sent: 'a string for a complex attribute that has a "value", or for an element of a list of them',
     understood: 'an object with that value',
-    source: 'Entra ID (manager)',
+    source: 'Entra ID (manager), administrators’ templates (roles: ["admin"])',
   },
   listForSingular: {
     sent: 'a list of one object for a single-valued attribute',
@@ -67,6 +72,21 @@ export const TOLERANCES = {
     sent: 'one object for a multi-valued attribute',
     understood: 'a list of that object',
     source: 'Rippling, administrators’ templates',
+  },
+  nullElements: {
+    sent: 'null among the elements of a list',
+    understood: 'nothing; it is left out (a list of nothing else is refused)',
+    source: 'administrators’ templates',
+  },
+  valueForList: {
+    sent: 'one string, number or boolean for a multi-valued attribute',
+    understood: 'a list of that value',
+    source: 'administrators’ templates, scripts (members: "ID")',
+  },
+  objectForValue: {
+    sent: 'an object with "value" as an element of a list of simple values',
+    understood: 'that value',
+    source: 'Entra ID (multi-valued attributes of extensions)',
   },
   pathsAsKeys: {
     sent: 'keys such as name.givenName or urn:…:User:employeeNumber in a PATCH value without a path',
@@ -85,9 +105,8 @@ export const TOLERANCES = {
   },
   createOnReplace: {
     sent: 'op "replace" on an element that does not exist, such as emails[type eq "work"].value',
-    understood:
-      'the element is created from the terms of its filter, if canonical values or primary',
-    source: 'Entra ID',
+    understood: 'the element is created from the terms of its filter, if all are eq joined by and',
+    source: 'Entra ID (addresses[type eq "untyped"].locality in its own mappings)',
   },
   mergeOnReplace: {
     sent: 'op "replace" on a singular complex attribute such as name',
@@ -108,6 +127,26 @@ export const TOLERANCES = {
     sent: 'an attribute of an extension without its URN, such as manager, in a filter or a path',
     understood: 'that attribute, where one extension alone has it',
     source: 'Entra ID (whether a user has this manager)',
+  },
+  dotAfterUrn: {
+    sent: 'a dot between a URN and its attribute, such as urn:…:User.manager, in a filter or a path',
+    understood: 'the attribute behind it',
+    source: "Microsoft's collection of requests",
+  },
+  coreContainer: {
+    sent: 'attributes of the core schema in an object under its URN, as an extension has them',
+    understood: 'these attributes',
+    source: 'administrators’ templates, SDKs that treat all schemas alike',
+  },
+  readOnlyValues: {
+    sent: 'a readOnly attribute, such as id, in the value of a PATCH operation without a path',
+    understood: 'nothing; it is left as it is',
+    source: 'Okta (id in a renaming), authentik',
+  },
+  unlistedExtensions: {
+    sent: 'an extension in a body whose "schemas" does not list its URN',
+    understood: 'as if it were listed',
+    source: 'Entra ID (extensions of one’s own)',
   },
   freeFormats: {
     sent: 'a country, locale, time zone, language, URI or certificate of another form than its own',
@@ -139,7 +178,8 @@ const all = (on: boolean): Tolerances =>
 
 /** The presets that a tenant's `mode` names. */
 export const MODES = {
-  interop: all(true),
+  /** A number as a string is more often a fault of the feed: who wants it switches it on. */
+  interop: { ...all(true), numberForString: false },
   /** RFC 7644 to the letter: section 3.5.2 allows operations without a path, and whole elements. */
   rfc: {
     ...all(false),

@@ -34,6 +34,9 @@ const EXPECTED: Record<Attribute['type'], string> = {
   complex: 'an object',
 }
 
+/** What a name to sign in with is made of: RFC 8265, as far as it is asked for. */
+const IDENTIFIER = 'characters that are assigned and seen where they stand, no space at either end'
+
 /** The compiled checks of every resource type, made once at the start. */
 export type Checks = ReadonlyMap<ResourceType, TypeCheck<TSchema>>
 
@@ -225,14 +228,11 @@ function explain(type: ResourceType, document: Document, error: ValueError): str
   }
   if (typeof value === 'string' && isIdentifier(attribute)) {
     const disallowed = disallowedIn(value)
-    if (disallowed !== undefined)
-      return `${at}: found ${disallowed}, expected assigned characters that are no controls`
+    if (disallowed !== undefined) return `${at}: found ${disallowed}, expected ${IDENTIFIER}`
   }
   const found = value === '' ? 'an empty string' : shown(value as never, attribute)
-  const needs =
-    attribute.multiValued && !Array.isArray(value) && !/\]$/.test(at)
-      ? 'a list'
-      : expectedOf(type, attribute, value, error)
+  const isWhole = attribute.multiValued && !/\]$/.test(at)
+  const needs = isWhole ? 'a list of at least one' : expectedOf(type, attribute, value, error)
   return `${at}: found ${found}, expected ${needs}${attribute.required ? ', as the attribute is required' : ''}`
 }
 
@@ -244,6 +244,7 @@ function expectedOf(
   { schema }: ValueError,
 ): string {
   const format = formatIn(type)(attribute)
+  if (value === '' && attribute.type === 'string') return 'one that is not empty'
   const isForm = typeof value === 'string' && schema['format'] === `scim-${format}`
   return isForm && format ? FORMATS[format].expected : EXPECTED[attribute.type]
 }

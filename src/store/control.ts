@@ -14,6 +14,8 @@ export interface Credential {
   readonly hash: string
   readonly created: number
   readonly expires: number | undefined
+  /** The prefix of the one that takes its place; it is good for a while still. */
+  readonly replacedBy?: string | undefined
 }
 
 export interface ListedCredential extends Credential {
@@ -27,6 +29,9 @@ export interface ClientSecret {
   /** SHA-256 of the whole secret, in hex. */
   readonly hash: string
   readonly created: number
+  readonly expires?: number | undefined
+  /** The prefix of the one that takes its place; it is good for a while still. */
+  readonly replacedBy?: string | undefined
 }
 
 /** Whose assertions stand for a client: the claims that they have to have. */
@@ -68,6 +73,16 @@ export interface ControlStore {
   credentials(): readonly ListedCredential[]
   /** False when the prefix is taken. */
   addCredential(credential: Credential): Promise<boolean>
+  /**
+   * Changes a credential and adds the one that replaces it, both or neither; false when it is not
+   * there, `next` says undefined, or the new one's prefix is taken.
+   */
+  replaceCredential(
+    prefix: string,
+    next: (
+      credential: Credential,
+    ) => { readonly changed: Credential; readonly added: Credential } | undefined,
+  ): Promise<boolean>
   /** False when there is no such credential. */
   removeCredential(prefix: string): Promise<boolean>
   /** Notes when a credential or client was last used; may be behind by a minute. */
@@ -92,6 +107,13 @@ export interface ControlStore {
    * @param mark at most 64 bytes that stand for it
    */
   useOnce(mark: string, until: number, now: number): Promise<boolean | undefined>
+  /**
+   * Remembers which warnings are due, and forgets all others.
+   *
+   * @param due all of them: a mark of at most 64 bytes, and how many days before the end it is told
+   * @returns the marks that were not told so near to the end before
+   */
+  warned(due: readonly { mark: string; days: number }[]): Promise<readonly string[]>
   /** A tenant that is being deleted is not there. */
   tenant(name: string): Tenant | undefined
   tenants(): readonly Tenant[]

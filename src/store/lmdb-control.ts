@@ -3,7 +3,14 @@
 import { randomBytes } from 'node:crypto'
 import { ASSERTIONS_KEPT_MAX } from '../scim/limits.ts'
 import type { Client, ControlStore, Credential, Tenant } from './control.ts'
-import { type Bytes, openBytes, openEnvironment, StoreFileError, textAt } from './lmdb-file.ts'
+import {
+  type Bytes,
+  bufferOf,
+  openBytes,
+  openEnvironment,
+  StoreFileError,
+  textAt,
+} from './lmdb-file.ts'
 
 const CONTROL_FORMAT = 1
 const FORMAT = Buffer.from('format')
@@ -33,6 +40,7 @@ export function openLmdbControl(path: string): ControlStore {
   const clients = openBytes(environment, 'clients')
   const spent = openBytes(environment, 'spent')
   const spentByTime = openBytes(environment, 'spent/until')
+  const warnings = openBytes(environment, 'warnings')
   const tenants = openBytes(environment, 'tenants')
   const keys = openBytes(environment, 'keys')
   const written = meta.getBinary(FORMAT)
@@ -49,17 +57,45 @@ export function openLmdbControl(path: string): ControlStore {
   /** What this process has noted, so that a busy credential costs one write a minute. */
   const noted = new Map<string, number>()
 
+  let isFresh = false
+  /**
+   * Sees what others have committed before this turn of the event loop: LMDB's view is renewed by a
+   * timer, and a request comes before a timer that is late.
+   */
+  const renew = (): void => {
+    if (isFresh) return
+    isFresh = true
+    environment.resetReadTxn()
+    setImmediate(() => {
+      isFresh = false
+    })
+  }
+
   const credentialNamed = reader<Credential>(credentials)
   const tenantNamed = reader<KeptTenant>(tenants)
 
   return {
-    credential: credentialNamed,
+    credential(prefix) {
+      renew()
+      return credentialNamed(prefix)
+    },
     credentials: () =>
       [...credentials.getRange(EVERYTHING)].map(({ key, value }) => ({
         ...(JSON.parse(String(value)) as Credential),
         lastUsed: timeIn(lastUsed.getBinary(key)),
       })),
     addCredential: (credential) => add(credentials, credential.prefix, credential),
+    replaceCredential: (prefix, next) =>
+      environment.transaction(() => {
+        const credential = read<Credential>(credentials, prefix)
+        const replaced = credential && next(credential)
+        if (!replaced) return false
+        const { changed, added } = replaced
+        if (credentials.doesExist(Buffer.from(added.prefix))) return false
+        for (const one of [changed, added])
+          credentials.put(Buffer.from(one.prefix), Buffer.from(JSON.stringify(one)))
+        return true
+      }),
     removeCredential: (prefix) =>
       environment.transaction(() => {
         const key = Buffer.from(prefix)
@@ -74,7 +110,10 @@ export function openLmdbControl(path: string): ControlStore {
       // Nobody waits for this, and a request must not fail for it.
       lastUsed.put(Buffer.from(prefix), timeBytes(time)).catch(() => undefined)
     },
-    client: (id) => read<Client>(clients, id),
+    client(id) {
+      renew()
+      return read<Client>(clients, id)
+    },
     clients: () =>
       [...clients.getRange(EVERYTHING)].map(({ key, value }) => ({
         ...(JSON.parse(String(value)) as Client),
@@ -113,7 +152,26 @@ export function openLmdbControl(path: string): ControlStore {
         spentByTime.put(Buffer.concat([timeBytes(until), name]), NOTHING)
         return true
       }),
-    tenant: (name) => present(tenantNamed(name)),
+    warned(due) {
+      const daysOf = new Map(due.map(({ mark, days }) => [mark, days]))
+      const isKnown = ({ mark, days }: (typeof due)[number]) =>
+        Number(warnings.getBinary(Buffer.from(mark)) ?? Infinity) <= days
+      const isOver = ({ key }: { readonly key: Uint8Array }) => !daysOf.has(String(bufferOf(key)))
+      // Nearly always there is nothing new, and nothing is written.
+      const isSame = due.every(isKnown) && ![...warnings.getRange(EVERYTHING)].some(isOver)
+      if (isSame) return Promise.resolve([])
+      return environment.transaction(() => {
+        for (const { key } of [...warnings.getRange(EVERYTHING)].filter(isOver))
+          warnings.remove(bufferOf(key))
+        const fresh = due.filter((one) => !isKnown(one))
+        for (const { mark, days } of fresh) warnings.put(Buffer.from(mark), Buffer.from(`${days}`))
+        return fresh.map(({ mark }) => mark)
+      })
+    },
+    tenant(name) {
+      renew()
+      return present(tenantNamed(name))
+    },
     tenants: () =>
       [...tenants.getRange(EVERYTHING)].flatMap(
         ({ value }) => present(JSON.parse(String(value)) as KeptTenant) ?? [],

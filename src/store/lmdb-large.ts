@@ -19,7 +19,7 @@ import {
   writeCounters,
 } from './lmdb-journal.ts'
 import { after, forwardKey, reverseKey } from './lmdb-keys.ts'
-import { isAccepted, type LinkDiff, type LinkedMember } from './lmdb-link-diff.ts'
+import { isAccepted, isMeant, type LinkDiff, type LinkedMember } from './lmdb-link-diff.ts'
 import { headerOf, type Member, memberIn, memberRange, sweepKey } from './lmdb-links.ts'
 import {
   linkFileOf,
@@ -154,7 +154,7 @@ async function work(
     for (const id of edit.ids) {
       const member = memberOf(file, id)
       if (edit.op === 'remove') {
-        if (member) members.delete(member.handle)
+        if (member && isMeant(file, edit.matches, member)) members.delete(member.handle)
       } else if (isAccepted(file, edit.accepts, id, member) && member) {
         members.set(member.handle, member)
       } else skipped.push(id)

@@ -34,6 +34,16 @@ export function isAccepted(
   return accepts?.(id, member && file.typeByNumber[member.type]?.type.name) ?? true
 }
 
+/** What a removal by ids says of a member beside its id. */
+type Matches = Extract<LinkEdit, { ids: readonly string[] }>['matches']
+
+/** Whether a removal means a member that it names. */
+export function isMeant(file: TenantFile, matches: Matches, member: Member): boolean {
+  if (!matches) return true
+  const header = headerOf(file, member)
+  return header !== undefined && matches(header)
+}
+
 export interface LinkDiff {
   readonly link: Link
   readonly added: readonly LinkedMember[]
@@ -103,7 +113,7 @@ class Differ {
         for (const id of edit.ids) this.#add(id, edit.accepts)
         return
       case 'remove':
-        for (const id of edit.ids) this.#removeId(id)
+        for (const id of edit.ids) this.#removeId(id, edit.matches)
         return
       case 'replace': {
         const kept = new Set(edit.ids)
@@ -139,9 +149,10 @@ class Differ {
     this.#added.set(member.handle, member)
   }
 
-  #removeId(id: string): void {
+  #removeId(id: string, matches: Matches): void {
     const member = this.#find(id)
-    if (member && (this.#added.has(member.handle) || this.#isStored(member))) this.#remove(member)
+    if (!member || !(this.#added.has(member.handle) || this.#isStored(member))) return
+    if (isMeant(this.#file, matches, member)) this.#remove(member)
   }
 
   #remove(member: LinkedMember): void {

@@ -5,10 +5,12 @@ import { after, forwardKey, pairKey, reverseKey } from './lmdb-keys.ts'
 import { decodeHeader, generationOf } from './lmdb-record.ts'
 import { type LinkFile, linkFileOf, placeOf, type TenantFile, typeFileOf } from './lmdb-tenant.ts'
 import { nextTurn, slicer } from './slices.ts'
-import type { Header, Stored } from './store.ts'
+import type { Client, Header, Stored } from './store.ts'
 
 /** Links that are read in one go; of longer lists the handles are captured in slices. */
 const CAPTURE_COUNT = 1000
+/** Links of which the handles, the headers and the text make no small answer. */
+const SMALL_COUNT = 100
 /** Headers that are read at a time when a long list is streamed. */
 const BATCH_COUNT = 500
 /** Keys that one sweeping transaction removes. */
@@ -57,8 +59,9 @@ export async function* linked(
   file: TenantFile,
   owner: Stored,
   link: Link,
+  client?: Client,
 ): AsyncGenerator<readonly Header[]> {
-  const members = await capture(file, owner, link)
+  const members = await capture(file, owner, link, client)
   for (let at = 0; at < members.length; at += BATCH_COUNT) {
     if (at > 0) await nextTurn()
     const batch = members.slice(at, at + BATCH_COUNT)
@@ -74,12 +77,22 @@ const unpacked = (number: number): Member => ({
   handle: number % 2 ** 32,
 })
 
-async function capture(file: TenantFile, owner: Stored, link: Link): Promise<number[]> {
+async function capture(
+  file: TenantFile,
+  owner: Stored,
+  link: Link,
+  client: Client | undefined,
+): Promise<number[]> {
   const links = linkFileOf(file, link)
   const { records } = typeFileOf(file, owner.type)
-  const record = records.getBinary(owner.handle)
-  if (!record) return []
-  const first = membersOf(links, owner.handle, generationOf(record), CAPTURE_COUNT)
+  const firstOf = (countMax: number): Member[] => {
+    const record = records.getBinary(owner.handle)
+    return record ? membersOf(links, owner.handle, generationOf(record), countMax) : []
+  }
+  const few = firstOf(SMALL_COUNT)
+  if (few.length < SMALL_COUNT) return few.map(packed)
+  await client?.turn?.()
+  const first = firstOf(CAPTURE_COUNT)
   if (first.length < CAPTURE_COUNT) return first.map(packed)
 
   // A bounded read transaction: a few milliseconds of work, with other requests in between.

@@ -28,7 +28,7 @@ import {
   type TypeFile,
 } from './lmdb-tenant.ts'
 import type { Pause } from './slices.ts'
-import type { Account } from './store.ts'
+import type { Account, Client } from './store.ts'
 
 /**
  * How far candidates are counted to find the plan that has fewest: further only where all have as
@@ -234,11 +234,20 @@ export async function gather(
   type: TypeFile,
   plan: Plan,
   pause: Pause,
+  client?: Client,
 ): Promise<HandleSet> {
   const handles = new HandleSet()
-  await collect(file, type, plan, handles, pause)
+  const turn = async (): Promise<void> => {
+    await client?.turn?.()
+    await pause()
+  }
+  const paced: Pause = () => (handles.size > SMALL_SET_COUNT ? turn() : pause())
+  await collect(file, type, plan, handles, client ? paced : pause)
   return handles
 }
+
+/** Handles that lie in a few blocks of bits; of more there may not be very many sets at a time. */
+const SMALL_SET_COUNT = 100_000
 
 async function collect(
   file: TenantFile,

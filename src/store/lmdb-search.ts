@@ -1,7 +1,12 @@
 /** Turns a query into the page asked for: matches among the candidates of its plan, in order. */
 
 import type { Plan, Range } from '../scim/filter/plan.ts'
-import { PAGE_BYTES_MAX, SORT_COUNT_MAX } from '../scim/limits.ts'
+import {
+  ANSWER_SMALL_BYTES_MAX,
+  PAGE_BYTES_MAX,
+  PAGE_COUNT_MAX,
+  SORT_COUNT_MAX,
+} from '../scim/limits.ts'
 import { comparePositions, type Position, type Sort } from '../scim/sort.ts'
 import type { HandleSet } from './handles.ts'
 import { bufferOf } from './lmdb-file.ts'
@@ -39,11 +44,33 @@ export async function search(file: TenantFile, query: Query): Promise<Found> {
   if (plan.kind === 'range' && !matches && isOneValue(plan))
     return pageOfValue(type, plan, query, pause)
   const after = query.after?.position.handle
-  if (plan.kind === 'all') return filtered(type, unsorted(allHandles(type, pause, after)), query)
-  const handles = await gather(file, type, plan, pause)
+  if (plan.kind === 'all') {
+    await turnFor(query, entryCountOf(type.records), matches)
+    return filtered(type, unsorted(allHandles(type, pause, after)), query)
+  }
+  const handles = await gather(file, type, plan, pause, query.client)
   if (account) account.candidates = handles.size
+  await turnFor(query, handles.size, matches)
   const places = unsorted(handles.batches(BATCH_COUNT, after))
   return matches ? filtered(type, places, query) : pageOf(type, places, query, handles.size, pause)
+}
+
+/** Resources of which a page is no small answer, and documents that are not quickly looked at. */
+const SMALL_PAGE_COUNT = 20
+const SMALL_SCAN_COUNT = 1000
+
+/**
+ * Who looks at many documents, or gives many out, waits for a turn while it still holds nothing.
+ * What a page really takes is seen when it is read (pageFor).
+ */
+function turnFor(
+  { client, count }: Query,
+  candidates: number,
+  matches: Query['matches'],
+): Promise<void> | undefined {
+  const isLong = matches !== undefined && candidates > SMALL_SCAN_COUNT
+  const isLarge = Math.min(count, candidates) > SMALL_PAGE_COUNT
+  return isLong || isLarge ? client?.turn?.() : undefined
 }
 
 async function expect(
@@ -70,18 +97,22 @@ async function sorted(
 ): Promise<Found> {
   const { account, after, matches } = query
   const index = sortIndexOf(type, sort)
-  const handles = plan.kind === 'all' ? undefined : await gather(file, type, plan, pause)
+  const handles =
+    plan.kind === 'all' ? undefined : await gather(file, type, plan, pause, query.client)
   if (account && handles) account.candidates = handles.size
   if (index && (!handles || isWalkCheaper(type, handles.size, query))) {
     if (account) account.order = 'index'
     const whole = walk(type, index, sort, pause, after?.position)
     const among = handles ? within(handles, whole) : whole
+    await turnFor(query, handles?.size ?? entryCountOf(type.records), matches)
     if (matches) return filtered(type, among, query)
     const total = handles?.size ?? entryCountOf(type.records)
     return pageOf(type, among, query, total, pause)
   }
   if (account) account.order = 'memory'
   const order = sorter(sort)
+  const count = handles?.size ?? entryCountOf(type.records)
+  if (count > SMALL_PAGE_COUNT) await query.client?.turn?.()
   const candidates = unsorted(handles ? handles.batches(BATCH_COUNT) : allHandles(type, pause))
   for await (const { stored } of matching(type, candidates, query)) order.add(stored)
   const ordered = await order.positions(pause)
@@ -109,13 +140,21 @@ async function* within(handles: HandleSet, whole: Walk): Walk {
 }
 
 /** Collects the part of the matches that a query asks for. */
-function pageFor({ count, placesOnly = false }: Query) {
+function pageFor({ count, placesOnly = false, client }: Query) {
   const page: Stored[] = []
   const positions: Position[] = []
   let bytes = 0
+  let isAdmitted = client?.turn === undefined
   const isCut = () => bytes >= PAGE_BYTES_MAX && positions.length < count
   return {
     isFull: () => positions.length >= count || isCut(),
+    /** Whether it holds more than a small answer, and nobody has said yet that it may. */
+    isWaiting: () =>
+      !isAdmitted && (bytes > ANSWER_SMALL_BYTES_MAX || positions.length > PAGE_COUNT_MAX),
+    async turn(): Promise<void> {
+      await client?.turn?.()
+      isAdmitted = true
+    },
     add(position: Position, stored: Stored): void {
       positions.push(position)
       if (placesOnly) return
@@ -132,6 +171,7 @@ async function pageOfAll(type: TypeFile, query: Query, pause: Pause): Promise<Fo
   const total = entryCountOf(records)
   const page = pageFor(query)
   if (count === 0 || skip >= total) return page.found(total)
+  await turnFor(query, total, undefined)
   const end = HANDLE_MAX
   const first = after ? after.position.handle + 1 : 0
   let start = await keyAt<number>(records, { start: first, end }, skip, pause)
@@ -143,8 +183,9 @@ async function pageOfAll(type: TypeFile, query: Query, pause: Pause): Promise<Fo
       const stored = decodeRecord(bufferOf(value), type.type, key)
       page.add(inOrderOfCreation(stored), stored)
       start = key + 1
-      if (page.isFull()) break
+      if (page.isFull() || page.isWaiting()) break
     }
+    if (page.isWaiting()) await page.turn()
     await pause()
   }
   return page.found(total)
@@ -171,6 +212,7 @@ async function pageOfValue(
   const known = after?.total ?? (isWhole ? keys.length : undefined)
   const total = known ?? (await keysUpTo(entries, bounds, Number.POSITIVE_INFINITY, pause))
   if (query.account) query.account.candidates = total
+  await turnFor(query, keys.length, undefined)
   return pageOf(type, unsorted([keys]), { ...query, skip: 0 }, total, pause)
 }
 
@@ -198,6 +240,7 @@ async function pageOf(
       const position = batch[at] as Position
       const stored = readRecord(type, position.handle)
       if (stored) page.add(position, stored)
+      if (page.isWaiting()) await page.turn()
       await pause()
     }
     passed += batch.length
@@ -215,6 +258,7 @@ async function filtered(type: TypeFile, places: Walk, query: Query): Promise<Fou
   for await (const { stored, position } of matching(type, places, query)) {
     if (total++ < skip || page.isFull()) continue
     page.add(position, stored)
+    if (page.isWaiting()) await page.turn()
     if (after && page.isFull()) break
   }
   return page.found(after?.total ?? total)

@@ -92,7 +92,7 @@ const readsOf = (file: TenantFile): Omit<Store, 'commit'> => ({
   },
   search: (query) => search(file, query),
   at: (type, { handle }) => readRecord(typeFileOf(file, type), handle),
-  linked: (owner, link) => linked(file, owner, link),
+  linked: (owner, link, client) => linked(file, owner, link, client),
   isLinked: (owner, link, id) => isLinked(file, owner, link, id),
   linkCount: (owner, link, countMax) => linkCount(file, owner, link, countMax),
   owners(member, link) {

@@ -84,6 +84,12 @@ export interface Origin {
 /** Whoever waits for the result. The signal is asked for only when work takes long. */
 export interface Client {
   readonly signal: AbortSignal | undefined
+  /**
+   * Waits until it may hold more in memory than a small answer takes; undefined when it may.
+   *
+   * @throws ScimError 503 when others hold too much for too long
+   */
+  turn?(): Promise<void> | undefined
 }
 
 export interface Committed {
@@ -207,7 +213,7 @@ export interface Store {
    */
   commit(changes: readonly Change[], origin: Origin, client?: Client): Promise<readonly Committed[]>
   /** The linked resources in batches: by type, and of one type in the order of their creation. */
-  linked(owner: Stored, link: Link): AsyncIterable<readonly Header[]>
+  linked(owner: Stored, link: Link, client?: Client): AsyncIterable<readonly Header[]>
   isLinked(owner: Stored, link: Link, id: string): Soon<boolean>
   /** How many linked resources there are, counted up to a maximum. */
   linkCount(owner: Header, link: Link, countMax: number): Soon<number>

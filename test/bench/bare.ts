@@ -126,7 +126,7 @@ const app = new Elysia()
     return { count: begun, seconds: (performance.now() - started) / 1000 }
   })
   // A long row of writes answers late.
-  .listen({ port: 0, hostname: '127.0.0.1', idleTimeout: 0 })
+  .listen({ port: 0, hostname: '127.0.0.1', idleTimeout: 0, reusePort: false })
 
 process.stdout.write(`bare listening on ${app.server?.port}\n`)
 

@@ -99,10 +99,17 @@ async function stop(child: Bun.Subprocess): Promise<void> {
   children.delete(child)
 }
 
-/** The executable over a data directory, without a rate limit and with its log of requests. */
-export function startScimd(data: string): Promise<Started> {
-  const words = ['serve', '--data', data, '--listen', '127.0.0.1:0', '--rate-limit', '0']
-  return startProcess([EXECUTABLE, ...words], /scimd listening on http:\/\/127\.0\.0\.1:(\d+)/)
+/**
+ * The executable over a data directory, with its log of requests, and without a rate limit unless
+ * one is asked for: 'default' is that of the server.
+ */
+export function startScimd(
+  data: string,
+  { scimd = EXECUTABLE, rateLimit = '0' }: { scimd?: string; rateLimit?: string } = {},
+): Promise<Started> {
+  const limit = rateLimit === 'default' ? [] : ['--rate-limit', rateLimit]
+  const words = ['serve', '--data', data, '--listen', '127.0.0.1:0', ...limit]
+  return startProcess([scimd, ...words], /scimd listening on http:\/\/127\.0\.0\.1:(\d+)/)
 }
 
 /** Makes a tenant, if it is not there, and its token, with the commands beside the server. */

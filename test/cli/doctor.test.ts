@@ -1,11 +1,13 @@
 /** `scimd doctor`: content with scimd, and not with servers that have one fault each. */
 
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { IDENTITY_PROVIDERS } from '../../src/doctor/identity-providers.ts'
 import { makeCertificate } from '../certificates.ts'
 import { startTestServer, TARGETS, type Target, type TestServer, TOKEN } from '../harness.ts'
+import { schemasDirectory } from '../http/schema-files.ts'
 import { type Place, scimd, serving, temporary } from './given.ts'
 
 /** Processes start slowly on a machine that has much else to do. */
@@ -345,10 +347,197 @@ describe('a server', () => {
     expect(await totals(server)).toEqual([0, 0])
   })
 
-  test('that nobody started is told', async () => {
-    const { status, failed } = await examined('source', 'http://127.0.0.1:1/scim/v2', 'okta')
+  test.each(['http', 'https'])('that nobody started is told, over %s', async (protocol) => {
+    const url = `${protocol}://127.0.0.1:1/scim/v2`
+    const { status, failed } = await examined('source', url, 'okta')
     expect(status).toBe(1)
-    expect(failed.map(({ found }) => found)).toEqual(['nothing listens at http://127.0.0.1:1'])
+    expect(failed.map(({ found }) => found)).toEqual([
+      `nothing listens at ${protocol}://127.0.0.1:1`,
+    ])
+    expect(failed[0]?.cure).not.toInclude('certificate')
+  })
+
+  test.each(['http', 'https'])('whose name nobody knows is told, over %s', async (protocol) => {
+    const url = `${protocol}://nobody.invalid/scim/v2`
+    const { failed } = await examined('source', url, 'okta')
+    expect(failed).toHaveLength(1)
+    expect(failed[0]?.check).toBe('the server is reached')
+    expect(failed[0]?.found).toMatch(/^the name nobody\.invalid leads to no address \(E[A-Z_]+\)$/)
+    expect(failed[0]?.cure).toInclude('misspelling')
+  })
+
+  test('that speaks plain HTTP where TLS is expected, and the other way round, is told', async () => {
+    await using server = await startTestServer()
+    const { host } = new URL(server.url)
+    const plain = await examined('source', `https://${host}/scim/v2`, 'okta')
+    expect(plain.failed).toMatchObject([
+      {
+        found: `${host} speaks plain HTTP at this port, and no TLS`,
+        cure: expect.stringContaining('the port at which HTTPS is served'),
+      },
+    ])
+    const { cert, key } = makeCertificate({ name: 'server' })
+    using secure = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      tls: { cert, key },
+      fetch: () => new Response('{}'),
+    })
+    const at = `127.0.0.1:${secure.port}`
+    const tls = await examined('source', `http://${at}/scim/v2`, 'okta')
+    expect(tls.failed).toMatchObject([
+      {
+        found: `${at} speaks TLS at this port, and was asked for plain HTTP`,
+        cure: `give https://${at}/scim/v2`,
+      },
+    ])
+  })
+
+  test.each<[string, (socket: Socket) => void]>([
+    ['resets', (socket) => void socket.once('data', () => socket.resetAndDestroy())],
+    ['ends', (socket) => void socket.end()],
+  ])('that %s each connection is told, over http and https', async (_, act) => {
+    const listener = createServer((socket) => {
+      socket.on('error', () => undefined)
+      act(socket)
+    })
+    await new Promise<void>((resolve) => void listener.listen(0, '127.0.0.1', resolve))
+    const { port } = listener.address() as AddressInfo
+    for (const protocol of ['http', 'https']) {
+      const origin = `${protocol}://127.0.0.1:${port}`
+      const { failed } = await examined('source', `${origin}/scim/v2`, 'okta')
+      expect(failed).toMatchObject([
+        {
+          found: `${origin} closes the connection without an answer`,
+          cure: expect.stringContaining('look whether the port is that of the server'),
+        },
+      ])
+    }
+    listener.close()
+  })
+
+  test('that takes no client without a certificate is told', async () => {
+    const authority = makeCertificate({ name: 'authority', isAuthority: true })
+    const { cert, key } = makeCertificate({ name: 'server', by: authority })
+    using place = temporary()
+    writeFileSync(join(place.cwd, 'ca.pem'), authority.cert)
+    using server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      tls: { cert, key, ca: authority.cert, requestCert: true, rejectUnauthorized: true },
+      fetch: () => new Response('{}'),
+    })
+    const url = `https://127.0.0.1:${server.port}/scim/v2`
+    const env = { NODE_EXTRA_CA_CERTS: 'ca.pem' }
+    const { failed } = await examined('source', url, 'okta', { ...place, env })
+    expect(failed).toMatchObject([
+      { found: expect.stringContaining('it may demand a certificate of its clients') },
+    ])
+  })
+})
+
+/** Required attributes of every type, and what else an administrator can ask for. */
+const REQUIRED = [
+  { name: 'costBearer', required: true },
+  { name: 'badge', required: true, uniqueness: 'server' },
+  { name: 'slot', type: 'integer', required: true, uniqueness: 'server' },
+  { name: 'level', type: 'integer', required: true },
+  { name: 'share', type: 'decimal', required: true, uniqueness: 'server' },
+  { name: 'isStaff', type: 'boolean', required: true },
+  { name: 'hired', type: 'dateTime', required: true },
+  { name: 'seal', type: 'binary', required: true },
+  { name: 'page', type: 'reference', referenceTypes: ['external'], required: true },
+  { name: 'shirt', canonicalValues: ['small', 'large'], required: true },
+  { name: 'pin', required: true, mutability: 'writeOnly', returned: 'never' },
+  { name: 'origin', required: true, mutability: 'immutable' },
+  { name: 'hidden', required: true, returned: 'request' },
+  { name: 'teams', required: true, multiValued: true },
+  { name: 'made', required: true, mutability: 'readOnly' },
+  {
+    name: 'desk',
+    type: 'complex',
+    required: true,
+    subAttributes: [{ name: 'room', required: true }, { name: 'note' }],
+  },
+  {
+    name: 'keys',
+    type: 'complex',
+    required: true,
+    multiValued: true,
+    subAttributes: [{ name: 'value', uniqueness: 'server' }, { name: 'type' }],
+  },
+]
+
+describe.each(TARGETS)('from %s', (target) => {
+  test('what a server requires besides is filled in, as its schemas say, and told', async () => {
+    const schemas = schemasDirectory({
+      'Badge.json': { id: 'urn:example:Badge', name: 'Badge', attributes: REQUIRED },
+      'user.json': {
+        extends: 'User',
+        attributes: REQUIRED,
+        schemaExtensions: [{ schema: 'urn:example:Badge', required: true }],
+      },
+      'group.json': { extends: 'Group', attributes: REQUIRED },
+    })
+    await using server = await startTestServer({ target, flags: { schemas } })
+    const { status, err, checks, failed } = await examined(target, server.url, undefined)
+    expect(failed).toEqual([])
+    expect({ status, err }).toEqual({ status: 0, err: '' })
+    const told = checks.filter(({ found }) => found?.startsWith('requires what'))
+    expect(told.map(({ check }) => check)).toEqual(['a user is created', 'a group is created'])
+    for (const { found, cure } of told) {
+      for (const { name, mutability } of REQUIRED)
+        if (mutability === 'readOnly') expect(found).not.toInclude(name)
+        else expect(found).toInclude(name)
+      expect(cure).toInclude('map each of them')
+    }
+    expect(told[0]?.found).toInclude('urn:example:Badge:costBearer')
+    expect(await totals(server)).toEqual([0, 0])
+    rmSync(schemas, { recursive: true })
+  })
+
+  test('a private authority is believed when it is named, and told of', async () => {
+    using place = temporary()
+    const authority = makeCertificate({ name: 'authority', isAuthority: true })
+    const { cert, key } = makeCertificate({ name: 'ours', by: authority })
+    for (const [name, text] of Object.entries({ cert, key, ca: authority.cert, none: 'no PEM' }))
+      writeFileSync(join(place.cwd, `${name}.pem`), text, { mode: 0o600 })
+    const tls = ['--tls-cert', 'cert.pem', '--tls-key', 'key.pem']
+    await using server = await serving(target, { ...place, env: { SCIMD_TOKEN: TOKEN } }, ...tls)
+    const words = ['doctor', '--url', server.url, '--token', TOKEN, '--idp', 'okta']
+    const bad = await scimd(target, words, place)
+    expect(bad.out).toInclude('is of an authority that is not known here')
+    expect(bad.out).toInclude('--ca FILE')
+    const good = await scimd(target, [...words, '--ca', 'ca.pem'], place)
+    expect(good).toMatchObject({ status: 0, err: '' })
+    expect(good.out).toMatch(/^warn {2}the certificate is good.*of the authority that you name/m)
+    expect(good.out).toInclude('ok    a user is created\n')
+    expect(await scimd(target, [...words, '--ca', 'nowhere.pem'], place)).toEqual({
+      status: 1,
+      out: '',
+      err: 'scimd: --ca nowhere.pem: there is no such file\n',
+    })
+    const none = await scimd(target, [...words, '--ca', 'none.pem'], place)
+    expect(none).toMatchObject({ status: 1, out: '' })
+    expect(none.err).toInclude('--ca none.pem: found no certificate')
+  })
+
+  test('what to do is said in terms of scimd where the server is that, and of no server else', async () => {
+    const tenants = { default: { tolerances: { booleanStrings: false } } }
+    await using server = await startTestServer({ target, config: { tenants } })
+    const step = 'the user is suspended, and stays: PATCH with "False" for a boolean'
+    const own = await examined(target, server.url, 'entra')
+    expect(own.failed.find(({ check }) => check === step)?.cure).toBe(
+      'scimd tenant set default tolerances.booleanStrings on, and start the server anew',
+    )
+    using front = faulty(server, async (_, pass) =>
+      altered(await pass(), (text) => text.replaceAll('scimd', 'other')),
+    )
+    const other = await examined(target, `${front.url}scim/v2`, 'entra')
+    const cures = other.checks.flatMap(({ cure }) => cure ?? [])
+    expect(cures.join('\n')).toInclude('ask the maker of the server')
+    // The advice on a loopback address names the command that is being run, and nothing else does.
+    expect(cures.filter((cure) => /scimd (?!doctor)/.test(cure))).toEqual([])
   })
 })
 
@@ -420,13 +609,17 @@ describe.each(TARGETS)('from %s', (target) => {
     })
     await reached.promise
     child.kill('SIGINT')
-    await Bun.sleep(100)
-    goOn.resolve()
+    const decoder = new TextDecoder()
+    let told = ''
+    for await (const chunk of child.stderr) {
+      told += decoder.decode(chunk)
+      if (told.includes('breaking off')) goOn.resolve()
+    }
     expect(await child.exited).toBe(1)
     expect(await new Response(child.stdout).text()).toEndWith(
       'ok    what was made for this examination is deleted\n',
     )
-    expect(await new Response(child.stderr).text()).toInclude('was broken off')
+    expect(told).toInclude('was broken off')
     expect(await totals(server)).toEqual([0, 0])
   })
 

@@ -3,9 +3,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { connect, type SecureVersion } from 'node:tls'
+import { connect, type SecureVersion, type TLSSocket } from 'node:tls'
 import { type Made, makeCertificate } from '../certificates.ts'
 import { TARGETS, TOKEN } from '../harness.ts'
+import { held } from '../held.ts'
 import { type Served, scimd, serving, temporary } from './given.ts'
 
 /** Processes start slowly on a machine that has much else to do. */
@@ -53,6 +54,15 @@ const shakeHands = (url: string, version?: SecureVersion): Promise<Shaken> =>
     )
     socket.on('error', reject)
     socket.on('close', () => reject(new Error('closed')))
+  })
+
+/** A connection whose hands have been shaken. */
+const opened = (url: string): Promise<TLSSocket> =>
+  new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port: portOf(url), ca: authority.cert }, () =>
+      resolve(socket),
+    )
+    socket.on('error', reject)
   })
 
 /** Whose certificate the server has; of a connection that came while it was exchanged, nobody's. */
@@ -109,23 +119,11 @@ describe.each(TARGETS)('from %s', (target) => {
     expect((await shakeHands(url)).name).toBe('ours')
 
     // A request whose body is still being sent is answered by the listener that it came to.
-    let finish: () => void = () => undefined
-    const body = new ReadableStream({
-      async start(controller) {
-        controller.enqueue(new TextEncoder().encode('{"userName": '))
-        await new Promise<void>((resolve) => {
-          finish = resolve
-        })
-        controller.enqueue(new TextEncoder().encode('"ada"}'))
-        controller.close()
-      },
-    })
-    const inFlight = ask(url, {}, '/Users', { method: 'POST', body })
+    const inFlight = await held(await opened(url), '/Users', { userName: 'ada' })
     place(directory.cwd, renewed)
     await until(async () => (await nameNow(url)) === 'renewed')
     expect(server.errors()).toContain('serving a renewed certificate')
-    finish()
-    expect((await inFlight).status).toBe(201)
+    expect(await inFlight.finish()).toStartWith('HTTP/1.1 201 ')
     expect((await ask(url)).status).toBe(200)
 
     place(directory.cwd, { cert: ours.cert, key: renewed.key })

@@ -45,12 +45,9 @@ async function begun({ url }: TestServer, sent: string | Uint8Array): Promise<So
 
 /** Asks again until this is the status of the answer. */
 async function until(ask: () => Promise<Reply>, status: number): Promise<Reply> {
-  for (let left = 600; ; left--) {
+  for (;;) {
     const reply = await ask()
-    if (reply.status === status || left === 0) {
-      expect(reply.status).toBe(status)
-      return reply
-    }
+    if (reply.status === status) return reply
     await Bun.sleep(20)
   }
 }

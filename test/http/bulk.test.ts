@@ -659,7 +659,7 @@ for (const target of TARGETS) {
         patchOf(`/Users/${user.id}`, { op: 'replace', path: 'id', value: 'x' }),
         patchOf(`/Users/${user.id}`, { op: 'replace', path: 'foo', value: 'x' }),
         patchOf(`/Users/${user.id}`, { op: 'add', path: 'emails[type eq', value: 'x' }),
-        patchOf(`/Users/${user.id}`, { op: 'replace', path: 'ims[type eq "x"].value', value: 'x' }),
+        patchOf(`/Users/${user.id}`, { op: 'replace', path: 'ims[type sw "x"].value', value: 'x' }),
         { method: 'DELETE', path: `/Groups/${user.id}` },
       ]
       const results = await bulk(wrong)

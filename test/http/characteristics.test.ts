@@ -107,7 +107,7 @@ for (const target of TARGETS) {
               [{ boxes: [{ [name]: first }, { [name]: wrong }] }, `boxes[1].${name}`],
               [{ [name]: [first, second] }, name],
               [{ [name]: { value: first } }, name],
-              [{ [`${name}List`]: { value: first } }, `${name}List`],
+              [{ [`${name}List`]: { other: first } }, `${name}List`],
             ] as const) {
               const reply = await scim.request('POST', owner.endpoint, bodyOf(owner, attributes))
               expectError(reply, 400, 'invalidValue', at)

@@ -74,6 +74,12 @@ export async function tokenOf(
   return token
 }
 
+/** What `schemas` of a body have to list: the base schema and the extensions that it holds. */
+export const schemasOf = (base: string, attributes: object): string[] => [
+  base,
+  ...Object.keys(attributes).filter((name) => name.startsWith('urn:') && name !== base),
+]
+
 /** Starts a server before the tests of this describe, and stops it after them. */
 export function sharedServer(options: TestOptions | (() => TestOptions)): Scim {
   let server: TestServer | undefined
@@ -131,7 +137,11 @@ export function sharedServer(options: TestOptions | (() => TestOptions)): Scim {
     request,
     get: (path, headers) => request('GET', path, undefined, headers),
     user: (attributes = {}) =>
-      created('/Users', { schemas: [USER], userName: fresh('user'), ...attributes }),
+      created('/Users', {
+        schemas: schemasOf(USER, attributes),
+        userName: fresh('user'),
+        ...attributes,
+      }),
     group: (attributes = {}) =>
       created('/Groups', { schemas: [GROUP], displayName: fresh('group'), ...attributes }),
     patch: (path, operations, headers) =>

@@ -174,7 +174,7 @@ for (const target of TARGETS) {
       ['has a wrong path', { op: 'replace', path: 'foo', value: 5 }, 'invalidPath'],
       [
         'has no target',
-        { op: 'replace', path: 'emails[type eq "x"].value', value: 'x' },
+        { op: 'replace', path: 'emails[type sw "x"].value', value: 'x' },
         'noTarget',
       ],
       ['has no op', { op: '', path: 'title', value: 'x' }, 'invalidSyntax'],

@@ -151,5 +151,7 @@ export function expectClientFault(reply: Reply, sent: unknown): void {
   expect(reply.headers.get('content-type'), shown).toBe('application/scim+json')
   expect(reply.body, shown).toMatchObject({ schemas: [ERROR], status: String(reply.status) })
   expect(reply.body.detail, shown).not.toMatch(/undefined|\[object|is not valid|Expected/)
+  // What was found is not what was expected.
+  expect(reply.body.detail, shown).not.toMatch(/found the (\w+) .*, expected an? \1(?:$|, as)/)
   expect(reply.body.detail.length, shown).toBeGreaterThan(5)
 }

@@ -281,7 +281,13 @@ function fittingObject(attribute: Attribute): fc.Arbitrary<JsonValue> {
   return membersOf(subs).map((object) => {
     // An object that a required sub-attribute is missing from is no valid value.
     const value = isReference(attribute) ? { value: object['value'] ?? 'u-1' } : {}
-    return { ...object, ...value }
+    // Nor is an element that says nothing.
+    const spare = attribute.subAttributes.find((sub) => sub.name === 'value') ?? subs[0]
+    const isEmpty = !subs.some(
+      ({ name, mutability }) => mutability !== 'readOnly' && name in object,
+    )
+    const filled = attribute.multiValued && isEmpty && spare ? { [spare.name]: 'QUJD' } : {}
+    return { ...object, ...filled, ...value }
   })
 }
 

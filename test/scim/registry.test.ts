@@ -204,22 +204,22 @@ describe('a resource type file is refused for', () => {
     [
       'an indexed secret',
       { ...TYPE, indexed: ['hush'] },
-      '$.indexed: "hush", expected attributes that are stored and may be searched: neither secret, binary nor derived',
+      '$.indexed[0]: "hush", expected attributes that are stored and may be searched: neither secret, binary nor derived',
     ],
     [
       'an indexed binary',
       { ...TYPE, indexed: ['blob'] },
-      '$.indexed: "blob", expected attributes that are stored and may be searched: neither secret, binary nor derived',
+      '$.indexed[0]: "blob", expected attributes that are stored and may be searched: neither secret, binary nor derived',
     ],
     [
       'an indexed id, which documents do not hold',
       { ...TYPE, indexed: ['id'] },
-      '$.indexed: "id", expected attributes that are stored and may be searched: neither secret, binary nor derived',
+      '$.indexed[0]: "id", expected attributes that are stored and may be searched: neither secret, binary nor derived',
     ],
     [
       'an indexed meta.created, which documents do not hold',
       { ...TYPE, indexed: ['meta.created'] },
-      '$.indexed: "meta.created", expected attributes that are stored and may be searched: neither secret, binary nor derived',
+      '$.indexed[0]: "meta.created", expected attributes that are stored and may be searched: neither secret, binary nor derived',
     ],
     [
       'indexed that is no list',

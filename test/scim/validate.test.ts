@@ -131,7 +131,7 @@ describe('a fault is told in the words of the schema', () => {
 
   test('of what is required and empty', () => {
     expect(faultOf(CHECKS, userTypeOf, { schemas: [USER], userName: '' })).toBe(
-      'userName: found an empty string, expected a string, as the attribute is required',
+      'userName: found an empty string, expected one that is not empty, as the attribute is required',
     )
   })
 })
@@ -258,7 +258,7 @@ test('[R7644-5-03] a name to sign in with holds no character that nobody can hav
   const fault = (userName: string) =>
     faultOf(CHECKS, userTypeOf, { schemas: [USER], userName, displayName: userName })
   expect(fault('a\u0000b')).toBe(
-    'userName: found U+0000, expected assigned characters that are no controls',
+    'userName: found U+0000 at character 2, expected characters that are assigned and seen where they stand, no space at either end',
   )
   expect(fault('\u{10fffe}')).toContain('U+10FFFE')
   expect(fault('Zoë O’Neil 🦊')).toBeUndefined()

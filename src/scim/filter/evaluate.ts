@@ -168,7 +168,8 @@ function termOf(
       return { values: leaves, matches: presenceOf(path), ofNone: false }
     case 'valuePath': {
       const matches = elementPredicateOf(filter.filter, folding)
-      return { values: elements, matches, ofNone: false }
+      const isSimple = path.leaf.type !== 'complex'
+      return { values: isSimple ? leaves : elements, matches, ofNone: false }
     }
     case 'compare': {
       // `ne` on many values: one that differs, or none at all (conformance R7644-3.4.2.2-07).
@@ -204,12 +205,12 @@ export function elementPredicateOf(
     case 'constant':
       return () => filter.value
     case 'present':
-      return (element) => subsOf(element, filter.path).some(presenceOf(filter.path))
+      return (element) => valuesWithin(element, filter.path).some(presenceOf(filter.path))
     case 'compare': {
       const matches = comparisonOf(filter, folding)
       const absentMatches = filter.operator === 'ne' || isDefaultFalse(filter)
       return (element) => {
-        const values = subsOf(element, filter.path)
+        const values = valuesWithin(element, filter.path)
         return values.length === 0 ? absentMatches : values.some(matches)
       }
     }
@@ -236,6 +237,10 @@ function leavesOf(candidate: Candidate, path: AttributePath): readonly JsonValue
 
 const subsOf = (element: JsonValue, path: AttributePath): readonly JsonValue[] =>
   isJsonObject(element) && path.sub ? listed(element[path.sub.name]) : []
+
+/** What a path within an element leads to: a simple element is the value that it has. */
+const valuesWithin = (element: JsonValue, path: AttributePath): readonly JsonValue[] =>
+  path.sub ? subsOf(element, path) : listed(element)
 
 const NONE: readonly JsonValue[] = []
 const listed = (value: JsonValue | undefined): readonly JsonValue[] =>

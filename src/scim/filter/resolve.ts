@@ -6,9 +6,10 @@
 import { ScimError } from '../error.ts'
 import { fold } from '../fold.ts'
 import { instantOf } from '../instant.ts'
-import type { AttributePath, ResolvedPath } from '../registry.ts'
+import { type AttributePath, isSimpleList, type ResolvedPath } from '../registry.ts'
 import type { Attribute } from '../schema.ts'
 import { type Rules, tolerated } from '../tolerance.ts'
+import { coerced } from '../value.ts'
 import type { CompareOperator, Filter, Literal, PathText } from './filter.ts'
 
 /**
@@ -68,7 +69,8 @@ export function resolveFilter(
   lookup: Lookup,
   options: ResolveOptions,
 ): TypedFilter {
-  if (options.unknown === 'absent' && 'path' in filter && !lookup(filter.path.text)) {
+  const isKnown = 'path' in filter && resolvePath(lookup, filter.path.text, options.rules)
+  if (options.unknown === 'absent' && 'path' in filter && !isKnown) {
     return { kind: 'constant', value: isTrueOfAbsent(filter) }
   }
   switch (filter.kind) {
@@ -89,6 +91,24 @@ export function resolveFilter(
   }
 }
 
+/** Looks a path up, with a dot in place of the colon behind its URN where that is tolerated. */
+export function resolvePath(lookup: Lookup, text: string, rules: Rules): ResolvedPath | undefined {
+  const found = lookup(text)
+  if (found) return found
+  const dotted = dottedPath(lookup, text)
+  return dotted && tolerated(rules, 'dotAfterUrn') ? dotted : undefined
+}
+
+/** What a path means whose URN is followed by a dot instead of a colon. */
+export function dottedPath(lookup: Lookup, text: string): ResolvedPath | undefined {
+  if (!/^urn:/i.test(text)) return undefined
+  for (let dot = text.indexOf('.'); dot >= 0; dot = text.indexOf('.', dot + 1)) {
+    const path = lookup(`${text.slice(0, dot)}:${text.slice(dot + 1)}`)
+    if (path) return path
+  }
+  return undefined
+}
+
 /** Whether an attribute of an extension is named without its URN. RFC 7644 section 3.10. */
 export const isBare = (written: string, path: ResolvedPath): boolean =>
   path.extension !== undefined && !written.includes(':')
@@ -99,10 +119,15 @@ const isTrueOfAbsent = (filter: Filter): boolean =>
   (filter.operator === 'ne' || filter.operator === 'eq') &&
   (filter.operator === 'ne') !== (filter.value === null)
 
-/** Looks paths up among the sub-attributes of one complex attribute. */
+/**
+ * Looks paths up among the sub-attributes of one complex attribute; an element of simple values has
+ * its implied `value`, which is the element. RFC 7644 section 3.5.2.2.
+ */
 export const withinElement =
   (outer: AttributePath): Lookup =>
   (text) => {
+    if (isSimpleList(outer.leaf))
+      return text.toLowerCase() === 'value' ? { ...outer, sub: undefined } : undefined
     const sub = outer.attribute.subs.get(text.toLowerCase())
     return sub && { ...outer, text: `${outer.text}.${sub.name}`, sub, leaf: sub }
   }
@@ -113,7 +138,7 @@ function resolveValuePath(
   options: ResolveOptions,
 ): TypedFilter {
   const path = requirePath(filter.path, lookup, options)
-  if (path.leaf.type !== 'complex') {
+  if (path.leaf.type !== 'complex' && !isSimpleList(path.leaf)) {
     throw invalid(filter.path, `is not complex, so it takes no [filter]`)
   }
   if (filter.isExtended && !tolerated(options.rules, 'extendedFilters')) {
@@ -190,9 +215,11 @@ function typedValue(
       if (instant !== undefined) return instant
       throw mismatch(filter, path, 'a dateTime such as "2026-01-31T09:30:00Z"')
     }
-    default:
-      if (typeof value !== 'string') throw mismatch(filter, path, 'a string in double quotes')
-      return leaf.caseExact ? value : fold(value)
+    default: {
+      const text = coerced(leaf, value, options.rules)
+      if (typeof text !== 'string') throw mismatch(filter, path, 'a string in double quotes')
+      return leaf.caseExact ? text : fold(text)
+    }
   }
 }
 
@@ -201,7 +228,7 @@ function requirePath(
   lookup: Lookup,
   { rules, isWithin }: ResolveOptions,
 ): AttributePath {
-  const path = lookup(written.text)
+  const path = isWithin ? lookup(written.text) : resolvePath(lookup, written.text, rules)
   if (path?.kind !== 'attribute') throw invalid(written, 'is no attribute of this resource type')
   if (!isWithin && isBare(written.text, path) && !tolerated(rules, 'bareNames')) {
     throw invalid(written, `is of an extension, expected "${path.text}"`)

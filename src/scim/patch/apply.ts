@@ -2,7 +2,6 @@
 
 import { ScimError } from '../error.ts'
 import type { TypedFilter } from '../filter/resolve.ts'
-import { fold } from '../fold.ts'
 import type { JsonValue } from '../json.ts'
 import { PATCH_LINK_FILTERS_MAX, PATCH_VISIT_COMPARISONS, PATCH_VISITS_MAX } from '../limits.ts'
 import type { LinkEdit } from '../link.ts'
@@ -11,19 +10,23 @@ import { type Document, isAssigned, rearrange } from '../resource.ts'
 import type { Attribute } from '../schema.ts'
 import { type Rules, tolerated } from '../tolerance.ts'
 import {
-  elementsOf,
+  expectedMembers,
   idInReference,
   isJsonObject,
   isReference,
+  isShell,
   type JsonObject,
   mergeElements,
   readSingle,
   readValue,
   sameValue,
+  saysNone,
   shown,
 } from '../value.ts'
-import { type Assignment, requireRemoveByValue, type Selection } from './assignment.ts'
+import type { Assignment, Selection } from './assignment.ts'
 import { editLinks } from './links.ts'
+import { namedBy, onlyQualifiers, patchList, patchSelectedValues } from './list.ts'
+import { demoted, primariesOf } from './primary.ts'
 
 /**
  * Applies assignments in their order. RFC 7644 section 3.5.2.
@@ -49,7 +52,7 @@ export function applyPatch(
     else {
       visits += visitsOf(document, target, assignment)
       if (visits > PATCH_VISITS_MAX) throw tooMuch('elements to look at', PATCH_VISITS_MAX)
-      assign(document, target, assignment, rules)
+      assign(document, target, assignment, rules, type.defaults)
     }
   }
   const filters = links.filter(({ op }) => op === 'removeWhere').length
@@ -94,6 +97,7 @@ function assign(
   path: AttributePath,
   assignment: Assignment,
   rules: Rules,
+  defaults: ResourceType['defaults'],
 ): void {
   const { attribute, sub, extension } = path
   const held = extension ? document[extension.id] : document
@@ -107,9 +111,24 @@ function assign(
         `${assignment.at}: ${path.text} is required and cannot be removed`,
       )
     }
-    delete container[attribute.name]
+    const kept = extension ? undefined : clearedTo(attribute, container[attribute.name], defaults)
+    if (kept === undefined) delete container[attribute.name]
+    else container[attribute.name] = kept
   }
   if (extension) document[extension.id] = container
+}
+
+/**
+ * What an attribute that has a default becomes when it is cleared: the default, so that what is
+ * shown is what filters find. Nobody who is suspended becomes active by it.
+ */
+function clearedTo(
+  { name }: Attribute,
+  was: JsonValue | undefined,
+  defaults: ResourceType['defaults'],
+): JsonValue | undefined {
+  if (was === undefined || !Object.hasOwn(defaults, name)) return undefined
+  return name === 'active' && was === false ? was : defaults[name]
 }
 
 function nextValue(
@@ -119,15 +138,11 @@ function nextValue(
   rules: Rules,
 ): JsonValue | undefined {
   const { attribute, sub } = path
-  const { op, selection, value, at } = assignment
+  const { op, selection, value } = assignment
+  if (selection?.isOfValues) return patchValues(current, path, assignment, selection, rules)
   if (selection) return patchSelected(current, path, assignment, selection, rules)
   if (attribute.multiValued) {
-    if (sub) {
-      throw ScimError.of(
-        'invalidPath',
-        `${at}: "${path.text}" names no element; use ${attribute.name}[filter].${sub.name}`,
-      )
-    }
+    if (sub) throw namesNoElement(path, assignment)
     return patchList(current, attribute, assignment, rules)
   }
   if (sub) {
@@ -151,6 +166,12 @@ function nextValue(
   const read = readValue(attribute, value ?? null, path.text, rules)
   return read === undefined && op === 'add' ? current : read
 }
+
+const namesNoElement = ({ text, attribute, sub }: AttributePath, { at }: Assignment): ScimError =>
+  ScimError.of(
+    'invalidPath',
+    `${at}: "${text}" names no element; use ${attribute.name}[filter].${sub?.name}`,
+  )
 
 /**
  * A single complex value: what is given is laid over what is there (sections 3.5.2.1 and 3.5.2.3).
@@ -252,65 +273,27 @@ function readSub(
   return isAssigned(next) ? next : undefined
 }
 
-function patchList(
+/** A filter on the values of a list of simple ones: `tags[value eq "x"]`, `box.labels[…]`. */
+function patchValues(
   current: JsonValue | undefined,
-  attribute: Attribute,
+  path: AttributePath,
   assignment: Assignment,
+  selection: Selection,
   rules: Rules,
 ): JsonValue | undefined {
-  const { op, value, at } = assignment
-  const elements = Array.isArray(current) ? current : []
-  if (op === 'remove') {
-    if (value === undefined || value === null) return undefined
-    requireRemoveByValue(attribute, at, rules)
-    return withoutValues(elements, attribute, value, `${at}: ${attribute.name}`, rules)
-  }
-  const given = readValue(attribute, value ?? null, attribute.name, rules)
-  const added = Array.isArray(given) ? given : []
-  if (op === 'replace') return added
-  const merged = mergeElements(elements, added)
-  return mergeElements([], demoted(merged, primariesOf(added, attribute, at), merged))
-}
-
-/** Removes the elements that a value list names: those that hold all that one of its items says. */
-function withoutValues(
-  elements: readonly JsonValue[],
-  attribute: Attribute,
-  value: JsonValue,
-  at: string,
-  rules: Rules,
-): JsonValue[] {
-  const listed =
-    isJsonObject(value) || Array.isArray(value) ? elementsOf(attribute, value, at, rules) : [value]
-  const items = listed.flatMap((item) => {
-    const wrapped =
-      attribute.type === 'complex' && typeof item === 'string' ? { value: item } : item
-    const read = readSingle(attribute, wrapped, at, rules)
-    return read === undefined ? [] : [read]
-  })
-  return elements.filter((element) => !items.some((item) => says(attribute, element, item)))
-}
-
-function says(attribute: Attribute, element: JsonValue, item: JsonValue): boolean {
-  if (!isJsonObject(item) || !isJsonObject(element)) return equals(attribute, element, item)
-  // The value identifies an element; only without one does the rest of what is said count.
-  const names = item['value'] === undefined ? Object.keys(item) : ['value', 'type']
-  return names.every((name) => {
-    const held = item[name]
-    return held === undefined || equals(attribute.subs.get(name.toLowerCase()), element[name], held)
-  })
-}
-
-/** Whether an attribute's two values are one to a client: case counts where it is caseExact. */
-function equals(
-  attribute: Attribute | undefined,
-  left: JsonValue | undefined,
-  right: JsonValue,
-): boolean {
-  const isText = attribute?.type === 'string' && !attribute.caseExact
-  if (!isText || typeof left !== 'string' || typeof right !== 'string')
-    return sameValue(left, right)
-  return fold(left) === fold(right)
+  const { attribute, sub, leaf } = path
+  if (sub && attribute.multiValued) throw namesNoElement(path, assignment)
+  const object = sub && isJsonObject(current) ? current : {}
+  const next = patchSelectedValues(
+    sub ? object[sub.name] : current,
+    leaf,
+    assignment,
+    selection,
+    rules,
+  )
+  if (!sub) return next
+  const { [sub.name]: _before, ...rest } = object
+  return isAssigned(next) ? { ...rest, [sub.name]: next } : rest
 }
 
 function patchSelected(
@@ -323,15 +306,19 @@ function patchSelected(
   const { attribute, sub } = path
   const { op } = assignment
   const elements = Array.isArray(current) ? current : current === undefined ? [] : [current]
-  const selected = elements.map((element) => selection.matches(element))
+  const { value, at } = assignment
+  const isMeant = op === 'remove' ? namedBy(attribute, sub, value, at, rules) : () => true
+  const selected = elements.map((element) => selection.matches(element) && isMeant(element))
   const raw = op === 'remove' ? null : (assignment.value ?? null)
-  const clears = !isAssigned(raw) || (raw === '' && tolerated(rules, 'emptyStrings'))
+  const isNone = saysNone(raw, rules)
+  const given = sub || isNone ? undefined : readGiven(attribute, raw, assignment, rules)
+  const clears = isNone || (!sub && given === undefined)
 
   let next: JsonValue[]
   if (!selected.includes(true)) {
     if (clears) return current
-    next = [...elements, newElement(path, assignment, selection, raw, rules)]
-  } else if (clears && !sub) {
+    next = [...elements, newElement(path, assignment, selection, { raw, given }, rules)]
+  } else if (!sub && !given) {
     if (op === 'add') return current
     next = elements.filter((_, index) => !selected[index])
   } else {
@@ -339,7 +326,7 @@ function patchSelected(
       if (!selected[index]) return element
       const object = isJsonObject(element) ? element : {}
       if (sub) return withSub(object, attribute, sub, raw, assignment, rules)
-      const given = requireElement(attribute, raw, assignment, rules)
+      if (!given) return element
       const fixed = membersOf(object, (name) => isImmutable(attribute, name))
       requireUnchanged(attribute, fixed, given, assignment)
       if (op === 'add') return { ...object, ...given }
@@ -351,10 +338,12 @@ function patchSelected(
     })
   }
   const before = new Set(elements)
-  const kept = clears ? next.filter((element) => before.has(element) || !isHusk(element)) : next
+  const isLeft = (element: JsonValue) => isAssigned(element) && !isShell(attribute, element)
+  const kept = clears ? next.filter((element) => before.has(element) || isLeft(element)) : next
   if (!attribute.multiValued) return kept[0]
   const touched = next.filter((element) => !before.has(element))
-  return mergeElements([], demoted(kept, primariesOf(touched, attribute, assignment.at), touched))
+  const primary = primariesOf(touched, attribute, assignment.at)
+  return mergeElements(attribute, [], demoted(attribute, kept, primary, touched))
 }
 
 const membersOf = (
@@ -378,92 +367,58 @@ function requireUnchanged(
   }
 }
 
-/** An element of which a PATCH has left nothing but its type: it says nothing any more. */
-const isHusk = (element: JsonValue): boolean =>
-  !isAssigned(element) ||
-  (isJsonObject(element) &&
-    Object.keys(element).every((name) => name === 'type' || name === 'primary'))
-
-function requireElement(
+/**
+ * The element that a path selects as the value gives it, or undefined where it says that there is
+ * none.
+ */
+function readGiven(
   attribute: Attribute,
   raw: JsonValue,
-  { at }: Assignment,
+  { op, at }: Assignment,
   rules: Rules,
-): JsonObject {
+): JsonObject | undefined {
   const single = Array.isArray(raw) && raw.length === 1 ? (raw[0] ?? null) : raw
-  const given = readSingle(attribute, single, `${at}: ${attribute.name}`, rules)
-  if (isJsonObject(given)) return given
-  throw ScimError.of('invalidValue', `${at}.value: found ${shown(raw)}, expected an object`)
+  const place = `${at}: ${attribute.name}`
+  // A string would take the place of all members; `.value` behind the filter is for it.
+  const isString = typeof single === 'string' && single !== '' && !isReference(attribute)
+  const given = isString || single === null ? null : readSingle(attribute, single, place, rules)
+  // An object without members, or of what is readOnly, does not say that there is none.
+  const isSaid = !isJsonObject(single) || Object.values(single).some((v) => saysNone(v, rules))
+  if (given === undefined && isSaid) return undefined
+  if (!isJsonObject(given)) {
+    const expected = expectedMembers(attribute)
+    throw ScimError.of('invalidValue', `${place}: found ${shown(raw)}, expected ${expected}`)
+  }
+  // What is there would be lost with its value.
+  if (op === 'replace' && isShell(attribute, given)) throw onlyQualifiers(attribute, given, place)
+  return given
 }
 
 /**
  * An element for a value path that selects none: `add` makes it from the `eq` terms of the filter;
- * so does `replace`, where that is tolerated and each term is a canonical value or `primary`.
+ * so does `replace`, where that is tolerated.
  */
 function newElement(
   path: AttributePath,
   assignment: Assignment,
   { seed, matches }: Selection,
-  raw: JsonValue,
+  { raw, given }: { readonly raw: JsonValue; readonly given: JsonObject | undefined },
   rules: Rules,
 ): JsonObject {
   const { attribute, sub } = path
   const { op, at } = assignment
   const noTarget = `${at}: no element of ${attribute.name} matches the filter of the path`
   if (!seed || !attribute.multiValued) throw ScimError.of('noTarget', noTarget)
-  const mayCreate = op === 'add' || (seed.every(isCanonical) && tolerated(rules, 'createOnReplace'))
+  const mayCreate = op === 'add' || tolerated(rules, 'createOnReplace')
   if (!mayCreate) throw ScimError.of('noTarget', noTarget)
-  const terms = Object.fromEntries(seed.map(({ sub, value }) => [sub.name, value]))
-  const read = readSingle(attribute, terms, at, rules)
+  const settable = seed.filter((term) => term.sub.mutability !== 'readOnly')
+  const terms = Object.fromEntries(settable.map((term) => [term.sub.name, term.value]))
+  const read = settable.length > 0 ? readSingle(attribute, terms, at, rules) : undefined
   const seeded = isJsonObject(read) ? read : {}
   const element = sub
     ? withSub(seeded, attribute, sub, raw, assignment, rules)
-    : { ...seeded, ...requireElement(attribute, raw, assignment, rules) }
+    : { ...seeded, ...given }
   // What contradicts its own path, or asks for what the server derives, makes no such element.
   if (matches(element)) return element
   throw ScimError.of('noTarget', `${noTarget}, nor would the new one`)
 }
-
-function isCanonical({ sub, value }: { sub: Attribute; value: JsonValue }): boolean {
-  if (sub.type === 'boolean') return sub.name === 'primary'
-  const lower = typeof value === 'string' ? value.toLowerCase() : undefined
-  return sub.canonicalValues.some((canonical) => canonical.toLowerCase() === lower)
-}
-
-/** The elements that an operation makes primary: at most one. */
-function primariesOf(
-  touched: readonly JsonValue[],
-  attribute: Attribute,
-  at: string,
-): JsonValue | undefined {
-  const primaries = touched.filter(
-    (element) => isJsonObject(element) && element['primary'] === true,
-  )
-  if (primaries.length > 1) {
-    throw ScimError.of(
-      'invalidValue',
-      `${at}: makes ${primaries.length} elements of ${attribute.name} primary`,
-    )
-  }
-  return primaries[0]
-}
-
-/** Section 3.5.2: when one element becomes primary, the one that was is no longer. */
-function demoted(
-  elements: readonly JsonValue[],
-  primary: JsonValue | undefined,
-  touched: readonly JsonValue[],
-): JsonValue[] {
-  if (!isJsonObject(primary)) return [...elements]
-  const last = touched.findLast(
-    (element) =>
-      isJsonObject(element) && element['primary'] === true && sameIdentity(element, primary),
-  )
-  return elements.map((element) => {
-    if (!isJsonObject(element) || element['primary'] !== true || element === last) return element
-    return { ...element, primary: false }
-  })
-}
-
-const sameIdentity = (left: JsonObject, right: JsonObject): boolean =>
-  sameValue(left['value'], right['value']) && sameValue(left['type'], right['type'])

@@ -35,6 +35,8 @@ export interface ExtensionRoot {
 export interface Selection {
   readonly typed: TypedFilter
   readonly matches: (element: JsonValue) => boolean
+  /** Whether it is asked of the values of a list of simple ones, and not of objects. */
+  readonly isOfValues: boolean
   /** Sub-attributes and values of its `eq` terms, or undefined when there are other terms. */
   readonly seed: readonly { readonly sub: Attribute; readonly value: JsonValue }[] | undefined
 }

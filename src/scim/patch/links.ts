@@ -7,17 +7,17 @@ import { heldIdOf } from '../filter/evaluate.ts'
 import type { TypedFilter } from '../filter/resolve.ts'
 import type { LinkEdit, LinkedResource } from '../link.ts'
 import type { AttributePath, Link } from '../registry.ts'
-import { isAssigned, linkIdSteps } from '../resource.ts'
+import { linkIdSteps } from '../resource.ts'
 import type { Steps } from '../steps.ts'
 import type { Rules } from '../tolerance.ts'
-import type { JsonObject } from '../value.ts'
+import { type JsonObject, saysNone } from '../value.ts'
 import { type Assignment, requireRemoveByValue, type Selection } from './assignment.ts'
 
 /** The same assignment with the ids that it names, if it is one to a link attribute. */
 export function* withLinkIds(assignment: Assignment, rules: Rules): Steps<Assignment> {
   const { target, value, at } = assignment
   if (target.kind !== 'attribute' || !target.link || target.sub) return assignment
-  if (!isAssigned(value)) return assignment
+  if (value === undefined || saysNone(value, rules)) return assignment
   const ids = yield* linkIdSteps(target.link, value, placeOf(target.link, at), rules)
   return { ...assignment, ids }
 }
@@ -44,7 +44,7 @@ export function editLinks(link: Link, assignment: Assignment, rules: Rules): Lin
       `${at}: "${link.attribute.name}.${sub.name}" names no element`,
     )
   }
-  const clears = op === 'remove' || (op === 'replace' && !isAssigned(value))
+  const clears = op === 'remove' || (op === 'replace' && saysNone(value ?? null, rules))
   if (sub || (selection && !clears)) {
     throw ScimError.of(
       'mutability',
@@ -54,8 +54,14 @@ export function editLinks(link: Link, assignment: Assignment, rules: Rules): Lin
   if (selection) {
     requireStored(selection.typed, at)
     const held = heldId(target as AttributePath, selection)
+    const matches = (member: LinkedResource) => selection.matches(elementOf(member))
+    if (op === 'remove' && value !== undefined && value !== null) {
+      // What fits both the filter and the value: no more than the value names.
+      requireRemoveByValue(link.attribute, at, rules)
+      return [{ link, op, ids, matches }]
+    }
     if (held !== undefined) return [{ link, op: 'remove', ids: [held] }]
-    return [{ link, op: 'removeWhere', matches: (member) => selection.matches(elementOf(member)) }]
+    return [{ link, op: 'removeWhere', matches }]
   }
   if (op !== 'remove') return [{ link, op, ids }]
   if (value === undefined || value === null) return [{ link, op: 'replace', ids: [] }]

@@ -4,11 +4,11 @@ import { ScimError } from '../error.ts'
 import { elementPredicateOf } from '../filter/evaluate.ts'
 import type { Filter } from '../filter/filter.ts'
 import { parsePatchPath } from '../filter/parse.ts'
-import { isBare, resolveFilter, withinElement } from '../filter/resolve.ts'
+import { dottedPath, isBare, resolveFilter, resolvePath, withinElement } from '../filter/resolve.ts'
 import type { JsonValue } from '../json.ts'
 import { PATCH_KEY_FILTERS_MAX, PATCH_OPERATIONS_MAX, PATCH_PATHS_LENGTH_MAX } from '../limits.ts'
-import type { AttributePath, ResourceType } from '../registry.ts'
-import { isLeftEmpty, requireAccepted } from '../resource.ts'
+import { type AttributePath, isSimpleList, type ResourceType } from '../registry.ts'
+import { isCoreUrn, isLeftEmpty, requireAccepted, requireContainer } from '../resource.ts'
 import type { Attribute, Schema } from '../schema.ts'
 import { finished, type Steps } from '../steps.ts'
 import { type Rules, tolerated } from '../tolerance.ts'
@@ -118,6 +118,11 @@ function readOperation(
   if (typeof path !== 'string') {
     throw ScimError.of('invalidPath', `${at}.path: found ${shown(path)}, expected a string`)
   }
+  if (isCoreUrn(type, path)) {
+    if (op !== 'remove') return readContainer(type, op, value ?? null, at, rules)
+    const detail = `${at}.path: "${path}" is the core schema, which stays; name an attribute`
+    throw ScimError.of('invalidPath', detail)
+  }
   const { target, selection } = readTarget(type, path, at, rules)
   requireWritable(target, path, at)
   if (target.kind === 'extension' && op !== 'remove') {
@@ -127,8 +132,8 @@ function readOperation(
 }
 
 /**
- * A simple value out of the list that some clients wrap it in: here already, since a password is
- * hashed before the operation is applied, and must not be missed.
+ * A simple value out of the list that some clients wrap it in, and the text of a number: here
+ * already, since a password is hashed before the operation is applied, and must not be missed.
  */
 function bare(
   op: PatchOp,
@@ -136,10 +141,23 @@ function bare(
   value: JsonValue | undefined,
   rules: Rules,
 ): JsonValue | undefined {
-  if (op === 'remove' || target.kind === 'extension' || !Array.isArray(value)) return value
+  if (op === 'remove' || target.kind === 'extension') return value
+  if (!Array.isArray(value) && typeof value !== 'number') return value
   const { leaf } = target
   if (leaf.multiValued || leaf.type === 'complex') return value
   return readValue(leaf, value, target.text, rules) ?? null
+}
+
+/** Attributes of the core schema under its URN, as those of an extension stand under theirs. */
+function readContainer(
+  type: ResourceType,
+  op: PatchOp,
+  value: JsonValue,
+  at: string,
+  rules: Rules,
+): Assignment[] {
+  requireContainer(at, rules)
+  return readMembers(type, op, value, at, rules, undefined)
 }
 
 /** An operation without a path: its value holds the attributes. RFC 7644 section 3.5.2.1. */
@@ -192,6 +210,7 @@ function readMembers(
   }
   return Object.entries(value).flatMap(([name, held]) => {
     const place = `${at}.value.${name}`
+    if (!extension && isCoreUrn(type, name)) return readContainer(type, op, held, place, rules)
     const found = findMember(type, name, place, rules, extension)
     if (!found) {
       const isValue = held !== null && !isLeftEmpty(held, rules)
@@ -205,7 +224,10 @@ function readMembers(
     const { target, selection } = found
     if (target.kind === 'extension')
       return readMembers(type, op, held, place, rules, target.extension)
-    if (isReadOnly(target)) return []
+    if (isReadOnly(target)) {
+      if (held === null || tolerated(rules, 'readOnlyValues')) return []
+      throw ScimError.of('mutability', `${place}: ${target.text} is readOnly`)
+    }
     return [{ op, target, selection, value: bare(op, target, held, rules), at: place }]
   })
 }
@@ -217,12 +239,12 @@ function findMember(
   rules: Rules,
   extension: Schema | undefined,
 ): Pick<Assignment, 'target' | 'selection'> | undefined {
-  const plain = type.resolve(extension ? `${extension.id}:${name}` : name)
+  const plain = resolvePath(type.resolve, extension ? `${extension.id}:${name}` : name, rules)
   // In a body an extension's attribute stands under its URN, and is unknown anywhere else.
   const isAstray = plain?.kind === 'attribute' && plain.extension && !extension
   if (isAstray && !name.includes(':')) return undefined
   const isName = plain?.kind === 'extension' || (plain?.sub === undefined && !name.includes(':'))
-  const isPath = plain ? !isName : name.includes('[')
+  const isPath = plain ? !isName : name.includes('[') || dottedPath(type.resolve, name)
   // Not ignored as unknown names are: whoever sends it would be told that it has been done.
   if (isPath && !tolerated(rules, 'pathsAsKeys')) {
     throw ScimError.of('invalidPath', `${at}: found a path as a key, expected an attribute`)
@@ -239,8 +261,12 @@ function readTarget(
   rules: Rules,
 ): Pick<Assignment, 'target' | 'selection'> {
   const { path, filter, sub } = parsePatchPath(text)
-  const target = type.resolve(path.text)
+  const target = resolvePath(type.resolve, path.text, rules)
   if (!target) {
+    if (dottedPath(type.resolve, path.text)) {
+      const found = `${at}.path: found a dot behind the URN in "${path.text}"`
+      throw ScimError.of('invalidPath', `${found}, expected a colon`)
+    }
     requireAccepted(type, path.text, `${at}.path`, 'mutability', rules)
     throw unknownPath(`${at}.path: "${path.text}" is no attribute of ${type.name}`, rules)
   }
@@ -248,8 +274,16 @@ function readTarget(
     const found = `${at}.path: "${path.text}" is of an extension`
     throw ScimError.of('invalidPath', `${found}, expected "${target.text}"`)
   }
+  const isOfValues = target.kind === 'attribute' && isSimpleList(target.leaf)
+  if (!filter && isOfValues && /\.value$/i.test(path.text) && target.leaf.name !== 'value') {
+    const expected = `${target.text} for all of them, or ${target.text}[value eq "…"]`
+    throw ScimError.of(
+      'invalidPath',
+      `${at}.path: "${path.text}" names no value, expected ${expected}`,
+    )
+  }
   if (!filter) return { target, selection: undefined }
-  if (target.kind === 'extension' || target.leaf.type !== 'complex') {
+  if (target.kind === 'extension' || (target.leaf.type !== 'complex' && !isOfValues)) {
     throw ScimError.of(
       'invalidPath',
       `${at}.path: "${path.text}" is not complex, so it takes no [filter]`,
@@ -259,7 +293,7 @@ function readTarget(
   if (sub && found?.kind !== 'attribute') {
     throw unknownPath(`${at}.path: "${sub.text}" is no sub-attribute of ${target.text}`, rules)
   }
-  if (!sub && !tolerated(rules, 'elementPaths')) {
+  if (!sub && !isOfValues && !tolerated(rules, 'elementPaths')) {
     const expected = `a sub-attribute behind it, such as ${target.text}[…].value`
     throw ScimError.of('invalidPath', `${at}.path: found a whole element, expected ${expected}`)
   }
@@ -267,9 +301,11 @@ function readTarget(
   const selection = {
     typed,
     matches: elementPredicateOf(typed),
-    seed: seedOf(target.attribute, filter, rules),
+    isOfValues,
+    seed: isOfValues ? undefined : seedOf(target.attribute, filter, rules),
   }
-  return { target: found?.kind === 'attribute' ? found : target, selection }
+  const isSub = found?.kind === 'attribute' && !isOfValues
+  return { target: isSub ? found : target, selection }
 }
 
 /** What the interop profile calls an undefined attribute, RFC 7644 calls a wrong path. */

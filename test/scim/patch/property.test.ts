@@ -77,6 +77,9 @@ function spelled({ document }: Patched, operation: JsonObject): string {
   return pathsIn(operation).includes('[') ? text.toLowerCase() : text
 }
 
+/** A message that expects what it has found leaves out what was wrong with it. */
+const SELF_CONTRADICTION = /found the (\w+) .*, expected an? \1(?:$|, as)/
+
 /** What a PATCH comes to: a result, or the refusal; anything else thrown fails the test. */
 function outcome(
   type: ResourceType,
@@ -173,6 +176,7 @@ describe.each(TYPES.map((type) => [type.name, type] as const))(
             if (result instanceof ScimError) {
               expect(result.status).toBeLessThan(500)
               expect(result.message).not.toMatch(/undefined|\[object|is not valid|Expected/)
+              expect(result.message).not.toMatch(SELF_CONTRADICTION)
               return
             }
             requireCanonical(type, result.document, rules)
