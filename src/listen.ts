@@ -4,6 +4,7 @@ import { lstatSync, unlinkSync } from 'node:fs'
 import { type Certificate, type CertificateFiles, readCertificate, stampOf } from './certificate.ts'
 import { ConfigFaults, type Listen } from './config.ts'
 import { watchDescriptors } from './descriptors.ts'
+import { sayingClose } from './http/connection.ts'
 import { errorReply } from './http/reply.ts'
 import type { createServer } from './http/server.ts'
 import type { Log } from './log.ts'
@@ -212,9 +213,8 @@ function listenOn(
   { certificate, idleTimeout }: { certificate: Certificate | undefined; idleTimeout: number },
   log: Log,
 ): Listener {
-  const { fetch } = server
   const shared = {
-    fetch,
+    fetch: sayingClose(server.fetch),
     development: false,
     maxRequestBodySize: BUN_BODY_BYTES_MAX,
     // What fails before or behind our own handlers: a line in the log, and no source in the answer.

@@ -14,6 +14,9 @@ import { isProfile, type Rules } from './tolerance.ts'
 import { URN } from './urns.ts'
 import type { JsonObject } from './value.ts'
 
+/** What people may read on the server's protocol, wherever the server stands. */
+const DOCUMENTATION_URI = 'https://www.rfc-editor.org/info/rfc7644'
+
 /** The configuration of this server for a tenant of these rules; true in every line. */
 export const serviceProviderConfig = (
   baseUrl: string,
@@ -21,6 +24,7 @@ export const serviceProviderConfig = (
   rules: Rules,
 ): JsonObject => ({
   schemas: [URN.serviceProviderConfig],
+  documentationUri: DOCUMENTATION_URI,
   patch: { supported: true },
   bulk: {
     supported: true,
@@ -41,7 +45,8 @@ export const serviceProviderConfig = (
     maxPageSize: PAGE_COUNT_MAX,
     cursorTimeout: CURSOR_LIFETIME_MS / 1000,
   },
-  interopProfileConformant: isProfile(rules),
+  // Left out where it is false: strict client libraries refuse what RFC 7643 does not name.
+  ...(isProfile(rules) ? { interopProfileConformant: true } : {}),
   authenticationSchemes: [
     {
       type: 'oauthbearertoken',

@@ -61,6 +61,49 @@ for (const target of TARGETS) {
       })
     })
 
+    test('the configuration says where to read on, and holds no member that is false for nothing', async () => {
+      const { body } = await scim.get('/ServiceProviderConfig')
+      expect(new URL(body.documentationUri).protocol).toBe('https:')
+      expect(body).not.toHaveProperty('interopProfileConformant')
+      const published = (await scim.get(`/Schemas/${SERVICE_PROVIDER_CONFIG}`)).body.attributes
+      const names = published.map(({ name }: Body) => name)
+      const common = ['schemas', 'id', 'externalId', 'meta']
+      for (const name of Object.keys(body).filter((one) => !common.includes(one)))
+        expect(names).toContain(name)
+    })
+
+    test('the schema of users is told by its description, as collections of requests look for it', async () => {
+      const { description } = (await scim.get(`/Schemas/${USER}`)).body
+      expect(description).toInclude('User Account')
+    })
+
+    test('what is derived of a reference is told to be readOnly, and what is sent for it is dropped', async () => {
+      const { attributes } = (await scim.get(`/Schemas/${GROUP}`)).body
+      const { subAttributes } = attributes.find(({ name }: Body) => name === 'members')
+      const facts = subAttributes.map(({ name, mutability }: Body) => [name, mutability])
+      expect(Object.fromEntries(facts)).toEqual({
+        value: 'immutable',
+        $ref: 'immutable',
+        type: 'immutable',
+        display: 'readOnly',
+      })
+      const user = await scim.user({ displayName: 'True' })
+      const members = [{ value: user.id, display: 'Sent' }]
+      const { id, displayName } = await scim.group({ members })
+      const place = `/Groups/${id}`
+      const shown = async () => (await scim.get(place)).body.members[0].display
+      expect(await shown()).toBe('True')
+      await scim.request('PUT', place, { schemas: [GROUP], displayName, members })
+      expect(await shown()).toBe('True')
+      await scim.patched(place, { op: 'replace', path: 'members', value: members })
+      expect(await shown()).toBe('True')
+      for (const path of ['members.display', `members[value eq "${user.id}"].display`]) {
+        const patch = await scim.patch(place, [{ op: 'replace', path, value: 'Sent' }])
+        expectError(patch, 400, 'mutability')
+      }
+      expect(await shown()).toBe('True')
+    })
+
     test('[R7643-5-02] every authentication scheme has its type, name and description', async () => {
       const { authenticationSchemes } = (await scim.get('/ServiceProviderConfig')).body
       expect(authenticationSchemes).not.toBeEmpty()
