@@ -269,10 +269,12 @@ const hasRequired = ({ subAttributes }: Attribute): boolean =>
 export function isShell(attribute: Attribute, element: JsonValue): boolean {
   if (!attribute.multiValued || !isJsonObject(element)) return false
   for (const name in element) if (!QUALIFIERS.has(name.toLowerCase())) return false
-  return (
-    !hasRequired(attribute) &&
-    attribute.subAttributes.some((sub) => sub.mutability !== 'readOnly' && !isQualifier(sub))
+  const telling = attribute.subAttributes.filter(
+    (sub) => sub.mutability !== 'readOnly' && !isQualifier(sub),
   )
+  // What is never returned may be all that an element has: who sends back what was shown keeps it.
+  const isShown = telling.every(({ returned }) => returned !== 'never')
+  return !hasRequired(attribute) && telling.length > 0 && isShown
 }
 
 /**
