@@ -7,7 +7,7 @@ import { STRING_LENGTH_MAX } from '../scim/limits.ts'
 import type { ResourceType } from '../scim/registry.ts'
 import { isPassword } from '../scim/schema.ts'
 import { namesUrn, URN } from '../scim/urns.ts'
-import { isJsonObject, type JsonObject, memberOf, shown } from '../scim/value.ts'
+import { isJsonObject, type JsonObject, memberOf, quoted } from '../scim/value.ts'
 import type { Stored } from '../store/store.ts'
 import { type Context, notFound } from './context.ts'
 import { isActive } from './subject.ts'
@@ -73,7 +73,7 @@ function passwordIn(body: JsonValue): string {
   }
   const schemas = memberOf(body, 'schemas')
   if (schemas !== undefined && !namesUrn(schemas, URN.verifyPassword)) {
-    const detail = `schemas: found ${shown(schemas)}, expected ["${URN.verifyPassword}"] or nothing`
+    const detail = `schemas: found ${quoted(schemas)}, expected ["${URN.verifyPassword}"] or nothing`
     throw ScimError.of('invalidSyntax', detail)
   }
   const password = memberOf(body, 'password')

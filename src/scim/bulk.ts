@@ -11,7 +11,7 @@ import type { Attribute, Schema } from './schema.ts'
 import type { Steps } from './steps.ts'
 import { type Rules, tolerated } from './tolerance.ts'
 import { namesUrn, URN } from './urns.ts'
-import { isJsonObject, isReference, type JsonObject, memberOf, shown } from './value.ts'
+import { isJsonObject, isReference, type JsonObject, memberOf, quoted, shown } from './value.ts'
 
 export type BulkMethod = 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -62,7 +62,7 @@ export function readBulk(registry: Registry, body: JsonValue, rules: Rules): Bul
   if (!namesUrn(schemas, URN.bulkRequest)) {
     throw ScimError.of(
       'invalidSyntax',
-      `schemas: found ${shown(schemas)}, expected ["${URN.bulkRequest}"]`,
+      `schemas: found ${quoted(schemas)}, expected ["${URN.bulkRequest}"]`,
     )
   }
   const operations = memberOf(body, 'operations')
@@ -83,7 +83,7 @@ export function readBulk(registry: Registry, body: JsonValue, rules: Rules): Bul
   if (typeof failOnErrors !== 'number' || !Number.isInteger(failOnErrors) || failOnErrors < 0) {
     throw ScimError.of(
       'invalidValue',
-      `failOnErrors: found ${shown(failOnErrors)}, expected a whole number, or 0 for no limit`,
+      `failOnErrors: found ${quoted(failOnErrors)}, expected a whole number, or 0 for no limit`,
     )
   }
   const read = operations.map((operation, index) =>
@@ -129,11 +129,11 @@ function readOperation(
     if (method === undefined || !METHODS.includes(method)) {
       throw ScimError.of(
         'invalidSyntax',
-        `${at}.method: found ${shown(named)}, expected ${METHODS.join(', ')}`,
+        `${at}.method: found ${quoted(named)}, expected ${METHODS.join(', ')}`,
       )
     }
     if (method === 'POST' && bulkId === undefined) {
-      throw ScimError.of('invalidSyntax', `${at}.bulkId: found ${shown(givenId)}, expected a text`)
+      throw ScimError.of('invalidSyntax', `${at}.bulkId: found ${quoted(givenId)}, expected a text`)
     }
     place = readPath(reading, memberOf(members, 'path'), method, at)
     const data = memberOf(members, 'data') ?? null
@@ -143,7 +143,10 @@ function readOperation(
     const version = memberOf(members, 'version')
     // Passed over, it would let a client write over what it has not seen.
     if (version !== undefined && typeof version !== 'string') {
-      throw ScimError.of('invalidSyntax', `${at}.version: found ${shown(version)}, expected a text`)
+      throw ScimError.of(
+        'invalidSyntax',
+        `${at}.version: found ${quoted(version)}, expected a text`,
+      )
     }
     return { method: method as BulkMethod, bulkId, version, ...place, data }
   } catch (error) {
@@ -167,13 +170,13 @@ function readPath(
     if (segment === undefined || id !== undefined) return { type, id }
     throw ScimError.of(
       'invalidSyntax',
-      `${at}.path: found ${shown(path)}, expected an id in percent-escapes of UTF-8`,
+      `${at}.path: found ${quoted(path)}, expected an id in percent-escapes of UTF-8`,
     )
   }
   const endpoints = registry.types.map(({ endpoint }) => endpoint).join(' or ')
   throw ScimError.of(
     'invalidSyntax',
-    `${at}.path: found ${shown(path)}, expected ${endpoints}${method === 'POST' ? '' : ' with an id behind it'}`,
+    `${at}.path: found ${quoted(path)}, expected ${endpoints}${method === 'POST' ? '' : ' with an id behind it'}`,
   )
 }
 

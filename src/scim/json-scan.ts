@@ -7,6 +7,7 @@ import {
   JSON_TOKEN_LENGTH_MAX,
   JSON_VALUES_MAX,
 } from './limits.ts'
+import { SECRET_NAME } from './secret.ts'
 import type { Steps } from './steps.ts'
 
 const TAB = 0x09
@@ -392,11 +393,17 @@ export class Scan {
 
   #quote(start: number, end: number): string {
     if (end === start + 1 && this.#text.charCodeAt(start) === QUOTE) return 'a double quote'
+    // What stands near such a name may be its value, without its quotes.
+    if (SECRET_NAME.test(this.#text.slice(Math.max(0, start - SECRET_DISTANCE), start)))
+      return 'text'
     const cut = end - start > QUOTED_LENGTH_MAX
     const text = this.#text.slice(start, cut ? start + QUOTED_LENGTH_MAX : end)
     return `"${text.toWellFormed()}${cut ? '…' : ''}"`
   }
 }
+
+/** Characters before a quotation in which the name of a secret is looked for. */
+const SECRET_DISTANCE = 200
 
 /** What makes two member names the same: the decoded name in ASCII lower case. */
 function keyOf(literal: string): string {

@@ -5,6 +5,7 @@ import type { JsonValue } from './json.ts'
 import { partsOf } from './query.ts'
 import type { ResourceType } from './registry.ts'
 import type { Attribute } from './schema.ts'
+import { SECRET_NAME } from './secret.ts'
 import { isJsonObject, type JsonObject } from './value.ts'
 
 /** Stands where something was left out. */
@@ -12,9 +13,6 @@ export const LEFT_OUT = '…'
 
 /** Whether a text, such as the name or the path of an attribute, speaks of what is not logged. */
 export type Names = (text: string) => boolean
-
-/** What holds a secret whoever sends it, whether or not a schema knows of it. */
-const SECRET = /passw|passphrase|pwd|secret|token|credential|(?:private|api)[-_ ]?key/i
 
 /** The bearer tokens that this server makes; the prefix may be shown. */
 const TOKEN = /scimd_([a-z0-9]{12})_[A-Za-z0-9_-]{43}/g
@@ -32,7 +30,9 @@ export function secretNames(types: readonly ResourceType[]): Names {
     collect(attributes.values())
     for (const { schema } of extensions) collect(schema.attributes)
   }
-  return remembered((text) => SECRET.test(text) || wordsIn(text).some((word) => names.has(word)))
+  return remembered(
+    (text) => SECRET_NAME.test(text) || wordsIn(text).some((word) => names.has(word)),
+  )
 }
 
 /** Texts that an answer is remembered for, and how long they may be. */
@@ -111,6 +111,14 @@ export function redactedAddress(address: string, isSecret: Names, isHidden: Name
 /** Members whose text may name an attribute that stands in `value` or `data` beside it. */
 const NAMING = /^(?:path|name|key|field|attribute\w*)$/i
 
+/** What a naming member says, also in a wrong shape; of a long one, the beginning. */
+const textOf = (held: JsonValue): string =>
+  typeof held === 'string'
+    ? held
+    : JSON.stringify(held).slice(0, NAMING_LENGTH_MAX).replaceAll('"', ' ')
+
+const NAMING_LENGTH_MAX = 1000
+
 /**
  * A body as it is logged: values of secrets left out wherever a name or a path speaks of them, and
  * no more of it than about so many characters of JSON. What is cut off is never looked at.
@@ -158,7 +166,7 @@ export function redactedBody(
     const members: [string, JsonValue][] = []
     const entries = Object.entries(object)
     const namesSecret = entries.some(
-      ([name, held]) => NAMING.test(name) && typeof held === 'string' && isNamedIn(held, isSecret),
+      ([name, held]) => NAMING.test(name) && isNamedIn(textOf(held), isSecret),
     )
     for (const [name, held] of entries) {
       if (isFull()) break
@@ -173,7 +181,13 @@ export function redactedBody(
   }
 
   const copyMember = (name: string, held: JsonValue): JsonValue => {
-    if (typeof held !== 'string') return copy(held)
+    if (typeof held !== 'string') {
+      // A filter or a path in a wrong shape: nobody knows which part of it is a value.
+      const speaks = /^(?:filter|path)$/.test(name) && isNamedIn(textOf(held), isHidden)
+      if (!speaks) return copy(held)
+      isRedacted = true
+      return LEFT_OUT
+    }
     const isPath = name === 'path' && isNamedIn(held, isHidden)
     let shown = isPath ? held.replace(/\[.*/s, `[${LEFT_OUT}]`) : held
     if (name === 'filter') shown = redactedFilter(held, isHidden)

@@ -16,6 +16,7 @@ import {
   isShell,
   type JsonObject,
   memberOf,
+  quoted,
   readValue,
   shown,
 } from './value.ts'
@@ -217,7 +218,7 @@ function readSchemas(
     throw ScimError.of('invalidSyntax', `schemas: found nothing, expected ["${type.schema.id}"]`)
   }
   if (!Array.isArray(named)) {
-    throw ScimError.of('invalidSyntax', `schemas: found ${shown(named)}, expected a list of URIs`)
+    throw ScimError.of('invalidSyntax', `schemas: found ${quoted(named)}, expected a list of URIs`)
   }
   if (named.length > VALUES_COUNT_MAX) {
     const detail = `schemas: found ${named.length} URIs, expected at most ${VALUES_COUNT_MAX}`
@@ -229,14 +230,14 @@ function readSchemas(
   if (!lower.includes(base)) {
     throw ScimError.of(
       'invalidSyntax',
-      `schemas: found ${shown(named)}, expected "${type.schema.id}" among them`,
+      `schemas: found ${quoted(named)}, expected "${type.schema.id}" among them`,
     )
   }
   const foreign = lower.findIndex((uri) => !known.has(uri))
   if (foreign < 0 || tolerated(rules, 'unknownSchemas')) return new Set(lower)
   throw ScimError.of(
     'invalidSyntax',
-    `schemas: ${shown(named[foreign] ?? null)} is no schema of ${type.name}`,
+    `schemas: ${quoted(named[foreign] ?? null)} is no schema of ${type.name}`,
   )
 }
 
@@ -258,7 +259,10 @@ export function* linkIdSteps(
     if (++index % LINKS_PER_STEP === 0) yield
   }
   if (ids.size === 0 && index > 0)
-    throw ScimError.of('invalidValue', `${at}: found ${shown(raw)}, expected ids, or [] for none`)
+    throw ScimError.of(
+      'invalidValue',
+      `${at}: found ${shown(raw, link.attribute)}, expected ids, or [] for none`,
+    )
   return [...ids]
 }
 

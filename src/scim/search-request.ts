@@ -7,7 +7,7 @@ import { ScimError, type ScimType } from './error.ts'
 import type { JsonValue } from './json.ts'
 import { namesIn, type ProjectionRequest } from './projection.ts'
 import { namesUrn, URN } from './urns.ts'
-import { isJsonObject, type JsonObject, memberOf, shown } from './value.ts'
+import { isJsonObject, type JsonObject, memberOf, quoted } from './value.ts'
 
 /** What is searched for; undefined where the client does not say. */
 export interface SearchRequest extends ProjectionRequest {
@@ -82,7 +82,7 @@ export function searchInBody(body: JsonValue): SearchRequest {
   if (!isJsonObject(body) || !namesUrn(schemas, URN.searchRequest)) {
     throw ScimError.of(
       'invalidSyntax',
-      `schemas: found ${shown(schemas)}, expected ["${URN.searchRequest}"]`,
+      `schemas: found ${quoted(schemas)}, expected ["${URN.searchRequest}"]`,
     )
   }
   const cursor = text(body, 'cursor')
@@ -103,7 +103,7 @@ const expected = (
   value: JsonValue,
   what: string,
   scimType: ScimType = 'invalidValue',
-) => ScimError.of(scimType, `${name}: found ${shown(value)}, expected ${what}`)
+) => ScimError.of(scimType, `${name}: found ${quoted(value)}, expected ${what}`)
 
 function text(body: JsonObject, name: string): string | undefined {
   const value = memberOf(body, name.toLowerCase())

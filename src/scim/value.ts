@@ -7,6 +7,7 @@ import { fold } from './fold.ts'
 import type { JsonValue } from './json.ts'
 import { VALUES_COUNT_MAX } from './limits.ts'
 import type { Attribute } from './schema.ts'
+import { SECRET_NAME } from './secret.ts'
 import { type Rules, tolerated } from './tolerance.ts'
 
 export type JsonObject = { [name: string]: JsonValue }
@@ -22,28 +23,39 @@ export function memberOf(object: JsonObject, name: string): JsonValue | undefine
   return key === undefined ? undefined : (object[key] ?? undefined)
 }
 
-/** Names a value in a message, cut to a length that people read, without ever showing a secret. */
+/**
+ * Names a value in a message. What is sent in a wrong place or shape may be a secret: objects and
+ * lists are named by their kind and their members' names, and a simple value is quoted only as that
+ * of an attribute that is no secret.
+ */
 export function shown(value: JsonValue | undefined, attribute?: Attribute): string {
-  if (value === undefined || value === null) return 'nothing'
-  if (attribute?.returned === 'never') return `a ${Array.isArray(value) ? 'list' : typeof value}`
-  const text = beginningOf(value)
-  const kind = Array.isArray(value) ? 'list' : typeof value
-  return `the ${kind} ${text.length > 60 ? `${text.slice(0, 57)}...` : text}`
+  if (value === undefined || value === null || typeof value === 'object') return kindOf(value)
+  if (!attribute || attribute.returned === 'never' || SECRET_NAME.test(attribute.name))
+    return `a ${typeof value}`
+  return quoted(value)
 }
 
-/** The JSON of a value, or of a long one more than 60 characters of it. */
-function beginningOf(value: JsonValue): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 61))
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const isList = Array.isArray(value)
-  let text = ''
-  for (const [name, held] of isList ? value.entries() : Object.entries(value)) {
-    if (text.length > 60) break
-    if (text !== '') text += ','
-    text += isList ? beginningOf(held) : `${JSON.stringify(name)}:${beginningOf(held)}`
-  }
-  return isList ? `[${text}]` : `{${text}}`
+/** The same for a member of the protocol, such as `op`: simple values and URNs are quoted. */
+export function quoted(value: JsonValue | undefined): string {
+  if (Array.isArray(value) && value.length > 0 && value.every(isUrn))
+    return `the list ${cut(JSON.stringify(value.slice(0, NAMES_SHOWN_MAX)))}`
+  if (value === undefined || value === null || typeof value === 'object') return kindOf(value)
+  const text = JSON.stringify(typeof value === 'string' ? value.slice(0, 61) : value)
+  return `the ${typeof value} ${cut(text)}`
 }
+
+function kindOf(value: JsonValue | undefined): string {
+  if (value === undefined || value === null) return 'nothing'
+  if (Array.isArray(value))
+    return value.length === 0 ? 'an empty list' : `a list of ${value.length}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  const names = Object.keys(value)
+  return names.length === 0 ? 'an object without members' : `an object with ${listed(names)}`
+}
+
+const isUrn = (value: JsonValue): boolean => typeof value === 'string' && /^urn:/i.test(value)
+
+const cut = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text)
 
 const wrong = (at: string, value: JsonValue, expected: string, attribute: Attribute) =>
   ScimError.of('invalidValue', `${at}: found ${shown(value, attribute)}, expected ${expected}`)
@@ -273,7 +285,8 @@ export function isShell(attribute: Attribute, element: JsonValue): boolean {
     (sub) => sub.mutability !== 'readOnly' && !isQualifier(sub),
   )
   // What is never returned may be all that an element has: who sends back what was shown keeps it.
-  const isShown = telling.every(({ returned }) => returned !== 'never')
+  const isShown =
+    attribute.subs.has('value') || telling.every(({ returned }) => returned !== 'never')
   return !hasRequired(attribute) && telling.length > 0 && isShown
 }
 

@@ -261,7 +261,7 @@ for (const target of TARGETS) {
     test('an empty list of operations is told from what is no list', async () => {
       await refused(bulkOf([]), 400, 'invalidSyntax', 'found an empty list', 'one operation')
       const body = { ...bulkOf([]), Operations: {} }
-      await refused(body, 400, 'invalidSyntax', 'the object {}', 'a list')
+      await refused(body, 400, 'invalidSyntax', 'an object without members', 'a list')
     })
 
     test('[R7644-3.7-11] [R7644-3.7-14] what a failed operation needed was processed, and has its result', async () => {

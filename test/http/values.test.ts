@@ -403,7 +403,7 @@ for (const target of TARGETS) {
         'name: found nothing but "bogus", expected an object with "formatted" or "familyName" or "givenName" or "middleName" or …',
       )
       expect(await detailOf({ emails: [null] })).toBe(
-        'emails: found the list [null], expected values, or [] for none',
+        'emails: found a list of 1, expected values, or [] for none',
       )
     })
   })

@@ -5,6 +5,7 @@
 
 import { ScimError, type ScimType } from '../error.ts'
 import { FILTER_BYTES_MAX, FILTER_CLAUSES_MAX, FILTER_DEPTH_MAX } from '../limits.ts'
+import { SECRET_NAME } from '../secret.ts'
 import type { CompareOperator, Filter, Literal, PathText } from './filter.ts'
 
 /** A PATCH path: `path`, `path[filter]` or `path[filter].sub`. RFC 7644 figure 7. */
@@ -182,7 +183,7 @@ class Parser {
     if (!(text.includes(':') ? URI_PATH : PLAIN_PATH).test(text)) {
       throw ScimError.of(
         scimType,
-        `${quote(text)} is not an attribute path at offset ${offset}, expected name, name.sub or either behind a schema URN and a colon`,
+        `${quote(text, this.#text)} is not an attribute path at offset ${offset}, expected name, name.sub or either behind a schema URN and a colon`,
       )
     }
     return { text, offset }
@@ -199,7 +200,7 @@ class Parser {
   unexpected(expected: string, scimType: ScimType = 'invalidFilter'): ScimError {
     const offset = this.#at
     const found = this.#match(WORD) ?? this.next()
-    const fault = found === '' ? `the ${this.#noun} ends` : `found ${quote(found)}`
+    const fault = found === '' ? `the ${this.#noun} ends` : `found ${quote(found, this.#text)}`
     return ScimError.of(scimType, `${fault} at offset ${offset}, expected ${expected}`)
   }
 
@@ -224,7 +225,7 @@ class Parser {
     if (!isSpaced) {
       throw ScimError.of(
         'invalidFilter',
-        `found ${quote(word)} at offset ${offset}, expected a space before it`,
+        `found ${quote(word, this.#text)} at offset ${offset}, expected a space before it`,
       )
     }
     if (!this.space()) throw this.unexpected(`a space and ${ATTRIBUTE}`)
@@ -287,7 +288,7 @@ class Parser {
       const negation = path.text.toLowerCase() === 'not' ? ', or "(" after not' : ''
       throw ScimError.of(
         'invalidFilter',
-        `${quote(word)} is not an operator at offset ${operatorOffset}, expected ${OPERATOR}${negation}`,
+        `${quote(word, this.#text)} is not an operator at offset ${operatorOffset}, expected ${OPERATOR}${negation}`,
       )
     }
     if (operator === 'pr') return { kind: 'present', path }
@@ -309,7 +310,7 @@ class Parser {
     if (!Number.isFinite(number)) {
       throw ScimError.of(
         'invalidFilter',
-        `${quote(word)} is not a JSON value at offset ${offset}, expected ${LITERAL}`,
+        `${quote(word, this.#text)} is not a JSON value at offset ${offset}, expected ${LITERAL}`,
       )
     }
     return number + 0 // No filter can tell -0 from 0.
@@ -326,7 +327,7 @@ class Parser {
       }
       if (this.next() === '\\') {
         if (this.#match(ESCAPE) !== undefined) continue
-        const found = quote(this.#text.slice(this.#at, this.#at + 2))
+        const found = quote(this.#text.slice(this.#at, this.#at + 2), this.#text)
         throw ScimError.of(
           'invalidFilter',
           `${found} is not an escape at offset ${this.#at}, expected one of JSON, such as \\\\ or \\u005c`,
@@ -388,14 +389,16 @@ function requireFilterBrackets(text: string, open: number): void {
       if (!/^-?[0-9]+$/.test(inside)) return
       throw ScimError.of(
         'invalidPath',
-        `found the index ${quote(inside)} in the brackets at offset ${open}, expected a filter, since SCIM has no array indexes`,
+        `found the index ${quote(inside, text)} in the brackets at offset ${open}, expected a filter, since SCIM has no array indexes`,
       )
     }
   }
   throw ScimError.of('invalidPath', `the bracket at offset ${open} is not closed, expected "]"`)
 }
 
-function quote(found: string): string {
+/** A word of a filter or path; not of one that speaks of a secret, which it may be. */
+function quote(found: string, all: string): string {
+  if (SECRET_NAME.test(all)) return 'a word'
   if (found === '"') return 'a double quote'
   const cut = found.length > QUOTED_LENGTH_MAX
   return `"${found.slice(0, QUOTED_LENGTH_MAX).toWellFormed()}${cut ? '…' : ''}"`

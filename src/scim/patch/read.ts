@@ -13,7 +13,15 @@ import type { Attribute, Schema } from '../schema.ts'
 import { finished, type Steps } from '../steps.ts'
 import { type Rules, tolerated } from '../tolerance.ts'
 import { namesUrn, URN } from '../urns.ts'
-import { coerced, isJsonObject, type JsonObject, memberOf, readValue, shown } from '../value.ts'
+import {
+  coerced,
+  isJsonObject,
+  type JsonObject,
+  memberOf,
+  quoted,
+  readValue,
+  shown,
+} from '../value.ts'
 import type { Assignment, PatchOp, Selection } from './assignment.ts'
 import { withLinkIds } from './links.ts'
 
@@ -83,7 +91,7 @@ function requirePatchSchema(body: JsonObject, rules: Rules): void {
   if (namesUrn(schemas, URN.patchOp)) return
   throw ScimError.of(
     'invalidSyntax',
-    `schemas: found ${shown(schemas)}, expected ["${URN.patchOp}"]`,
+    `schemas: found ${quoted(schemas)}, expected ["${URN.patchOp}"]`,
   )
 }
 
@@ -101,7 +109,7 @@ function readOperation(
   if (op !== 'add' && op !== 'remove' && op !== 'replace') {
     throw ScimError.of(
       'invalidSyntax',
-      `${at}.op: found ${shown(named)}, expected add, remove or replace`,
+      `${at}.op: found ${quoted(named)}, expected add, remove or replace`,
     )
   }
   const path = memberOf(operation, 'path')
@@ -116,7 +124,7 @@ function readOperation(
   }
   if (isPathless) return readPathless(type, op, value, at, rules)
   if (typeof path !== 'string') {
-    throw ScimError.of('invalidPath', `${at}.path: found ${shown(path)}, expected a string`)
+    throw ScimError.of('invalidPath', `${at}.path: found ${quoted(path)}, expected a string`)
   }
   if (isCoreUrn(type, path)) {
     if (op !== 'remove') return readContainer(type, op, value ?? null, at, rules)
