@@ -201,7 +201,7 @@ async function startLocked(
         jwtCheck({ tenants: config.tenants, tokens, control, now, log }),
       ),
       endpoint: tokenEndpoint({ control, tokens, now, log }),
-      addressOf: forwarded(config.proxies),
+      addressOf: forwarded(config.proxies, config.forwardedHeader),
       isSocket: config.listen.kind === 'unix',
       uncertified: uncertifiedBy(config, now),
       baseUrl: baseUrlOf,

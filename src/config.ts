@@ -123,6 +123,8 @@ export interface Config {
   readonly tls: CertificateFiles | undefined
   /** Addresses and networks of proxies, whose word on a client's address is taken. */
   readonly proxies: readonly string[]
+  /** The header in which these proxies note the address of a client. */
+  readonly forwardedHeader: ForwardedHeader
   /** The certificates of clients that these proxies have to pass on; undefined to ask for none. */
   readonly clientCertificates: PassedCertificates | undefined
   readonly schemas: string | undefined
@@ -134,6 +136,10 @@ export interface Config {
   /** The settings of the tenants that the file names. */
   readonly tenants: ReadonlyMap<string, TenantSettings>
 }
+
+/** Where proxies note addresses: by custom, or as RFC 7239 has it. */
+export const FORWARDED_HEADERS = ['X-Forwarded-For', 'Forwarded'] as const
+export type ForwardedHeader = (typeof FORWARDED_HEADERS)[number]
 
 /** Which certificates of clients are taken, and where a proxy writes them. */
 export interface PassedCertificates {
@@ -316,11 +322,17 @@ function readBaseUrl(given: string | undefined, faults: string[]): string | unde
 }
 
 /** What the file says. */
-type InFile = Pick<Config, 'tenants' | 'proxies' | 'clientCertificates'>
+type InFile = Pick<Config, 'tenants' | 'proxies' | 'forwardedHeader' | 'clientCertificates'>
 
 function readFile(file: string, isGiven: boolean, faults: string[]): InFile {
   const tenants = new Map<string, TenantSettings>()
-  const nothing: InFile = { tenants, proxies: [], clientCertificates: undefined }
+  const [usual] = FORWARDED_HEADERS
+  const nothing: InFile = {
+    tenants,
+    proxies: [],
+    forwardedHeader: usual,
+    clientCertificates: undefined,
+  }
   if (!existsSync(file)) {
     if (isGiven) faults.push(`--config ${file}: there is no such file`)
     return nothing
@@ -333,7 +345,13 @@ function readFile(file: string, isGiven: boolean, faults: string[]): InFile {
     faults.push(`${file}: found ${found}, expected a JSON object`)
     return nothing
   }
-  const root = members(json, file, '$', ['tenants', 'proxies', 'clientCertificates'], faults)
+  const root = members(
+    json,
+    file,
+    '$',
+    ['tenants', 'proxies', 'forwardedHeader', 'clientCertificates'],
+    faults,
+  )
   const named = members(root['tenants'] ?? {}, file, '$.tenants', undefined, faults)
   for (const [name, settings] of Object.entries(named)) {
     const at = `$.tenants.${name}`
@@ -343,7 +361,13 @@ function readFile(file: string, isGiven: boolean, faults: string[]): InFile {
   }
   const proxies = readProxies(root['proxies'], file, faults)
   const clientCertificates = readPassed(root['clientCertificates'], file, proxies, faults)
-  return { tenants, proxies, clientCertificates }
+  const wanted = root['forwardedHeader'] ?? usual
+  const forwardedHeader = FORWARDED_HEADERS.find(
+    (name) => name.toLowerCase() === String(wanted).toLowerCase(),
+  )
+  if (!forwardedHeader)
+    faults.push(`${file}: $.forwardedHeader: expected ${FORWARDED_HEADERS.join(' or ')}`)
+  return { tenants, proxies, forwardedHeader: forwardedHeader ?? usual, clientCertificates }
 }
 
 /** A fingerprint without colons, in lower case. */

@@ -21,6 +21,7 @@ import { tenantSet, tenantShow } from './cli/tenant-settings.ts'
 import { tokenCreate, tokenList, tokenRevoke, tokenRotate } from './cli/token.ts'
 import { told } from './cli/told.ts'
 import { versionCommand } from './cli/version.ts'
+import { visible } from './cli/visible.ts'
 import { logTo, sparing } from './log.ts'
 
 const COMMANDS: readonly Command[] = [
@@ -51,14 +52,27 @@ const COMMANDS: readonly Command[] = [
 ]
 
 const terminal: Terminal = {
-  out: writeAll,
-  err: (text) => void process.stderr.write(text),
+  out: (text) => writeAll(visible(text)),
+  err: (text) => void process.stderr.write(visible(text)),
   isInteractive: process.stderr.isTTY === true,
   ended: new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
   }),
+  onReload: (reload) => void process.on('SIGHUP', reload),
   now: Date.now,
 }
+
+/** What would end a process, and is no wish that the server end. */
+const PASSED_OVER = [
+  'SIGHUP',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGALRM',
+  'SIGPIPE',
+  'SIGQUIT',
+  'SIGVTALRM',
+] as const
+if (process.argv[2] === 'serve') for (const signal of PASSED_OVER) process.on(signal, () => {})
 
 // On a full disk LMDB prints its errors, with the source around them, and leaves rejections behind
 // that nobody awaits; the commit itself is told where it was asked for.

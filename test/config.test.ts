@@ -35,6 +35,7 @@ test('without flags and environment there are defaults', () => {
     baseUrl: undefined,
     tls: undefined,
     proxies: [],
+    forwardedHeader: 'X-Forwarded-For',
     clientCertificates: undefined,
     schemas: undefined,
     token: undefined,

@@ -1,5 +1,6 @@
 /** Limits how often something is done under a key: token buckets, bounded in number. */
 
+import { isIPv6 } from 'node:net'
 import { ScimError } from '../scim/error.ts'
 
 export interface Rate {
@@ -64,3 +65,26 @@ export function requireRate(limit: Limiter, key: string, what: string): void {
     'Retry-After': String(seconds),
   })
 }
+
+/**
+ * Whose an address is, for a rate: of IPv6 everybody has a whole /64, so that counts as one; an
+ * IPv4 address that is written as one of IPv6 is the IPv4 address.
+ */
+export function networkOf(address: string): string {
+  const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1]
+  if (mapped !== undefined) return mapped
+  if (!isIPv6(address)) return address
+  const [front = [], back] = address.replace(/%.*$/, '').split('::').map(groupsOf)
+  const missing = back ? 8 - front.length - back.length : 0
+  const groups = [...front, ...new Array<string>(missing).fill('0'), ...(back ?? [])]
+  return `${groups.slice(0, 4).join(':')}::/64`
+}
+
+/** Groups without leading zeros; an IPv4 address at the end stands for two of them. */
+const groupsOf = (text: string): string[] =>
+  text
+    .split(':')
+    .filter((group) => group !== '')
+    .flatMap((group) =>
+      group.includes('.') ? ['0', '0'] : [Number.parseInt(group, 16).toString(16)],
+    )

@@ -1,6 +1,7 @@
 /** What a command is, and how its options are read and its help is written. */
 
 import { parseArgs } from 'node:util'
+import { visibleCell } from './visible.ts'
 
 /** What a command may touch of the world outside; passed in, so that nothing below main exits. */
 export interface Terminal {
@@ -11,6 +12,8 @@ export interface Terminal {
   readonly isInteractive: boolean
   /** Resolves when the process is asked to end. */
   readonly ended: Promise<void>
+  /** Calls back when the process is asked to read its settings again. */
+  onReload(reload: () => void): void
   now(): number
 }
 
@@ -122,7 +125,7 @@ export function recordsText(
   const names = Object.keys(first)
   const rows = [
     names.map((name) => name.toUpperCase()),
-    ...records.map((r) => names.map((n) => r[n] ?? '-')),
+    ...records.map((r) => names.map((n) => visibleCell(r[n] ?? '-'))),
   ]
   const widths = names.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows

@@ -10,6 +10,7 @@ import {
 } from '../config.ts'
 import { logTo } from '../log.ts'
 import { type Command, CommandError, type Options } from './command.ts'
+import { reload, snapshotOf } from './reload.ts'
 
 const names = Object.keys(SETTINGS) as SettingName[]
 
@@ -26,9 +27,13 @@ export const serve: Command = {
     'scimd serve --data /var/lib/scimd --behind-proxy --listen 0.0.0.0:8880 --base-url https://scim.example.com/scim/v2',
 
   async run(terminal, options) {
-    const config = readConfig(flagsOf(options), processEnvironment())
+    const read = () => readConfig(flagsOf(options), processEnvironment())
+    const config = read()
+    const log = logTo(terminal.err, terminal.now)
+    const known = snapshotOf(config)
+    terminal.onReload(() => reload(known, read, log))
     const running = await start(config, {
-      log: logTo(terminal.err, terminal.now),
+      log,
       now: terminal.now,
       newId: () => Bun.randomUUIDv7(),
       progress: (message) => {
@@ -37,7 +42,7 @@ export const serve: Command = {
     })
     if (running.firstToken !== undefined) {
       if (terminal.isInteractive) terminal.err(welcome(running.url, running.firstToken))
-      else terminal.err(`scimd: the first token is in ${await keep(config.data, running)}\n`)
+      else log('info', `the first token is in ${await keep(config.data, running)}`)
     }
     terminal.out(`scimd listening on ${running.url}\n`)
     await terminal.ended

@@ -12,7 +12,7 @@ import {
 } from '../auth/actor.ts'
 import { DEFAULT_TENANT, type Found, isBearer, tokenIn } from '../auth/bearer.ts'
 import { JWT } from '../auth/jwt.ts'
-import { requireRate } from '../auth/rate.ts'
+import { networkOf, requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import { requireActive, userNamed } from '../operations/subject.ts'
 import { ScimError } from '../scim/error.ts'
@@ -236,7 +236,7 @@ function requireCertificate(wire: Wire, raw: Raw, noted: Noted): void {
   const fault = wire.uncertified?.(peerOf(wire, raw), raw.request.headers)
   if (fault === undefined) return
   const { signIns } = wire.limits
-  if (signIns) requireRate(signIns, notedAddress(wire, raw, noted), 'failed sign-ins')
+  if (signIns) requireRate(signIns, networkOf(notedAddress(wire, raw, noted)), 'failed sign-ins')
   throw uncertified(fault)
 }
 
@@ -250,7 +250,7 @@ function enter(wire: Wire, raw: Raw, tenant: string, noted: Noted): Actor | Prom
   const found = token === undefined ? undefined : wire.check(token, tenant, wire.service.now())
   const failed = (): void => {
     const { signIns } = wire.limits
-    if (signIns) requireRate(signIns, notedAddress(wire, raw, noted), 'failed sign-ins')
+    if (signIns) requireRate(signIns, networkOf(notedAddress(wire, raw, noted)), 'failed sign-ins')
   }
   const admitted = (found: Found): Actor => {
     const actor = typeof found === 'object' ? found : undefined

@@ -1,6 +1,7 @@
 /** Finds the address of a client whose request came through proxies. RFC 7239. */
 
 import { BlockList, isIP } from 'node:net'
+import type { ForwardedHeader } from '../config.ts'
 
 /**
  * The address of the client behind a connection.
@@ -15,14 +16,20 @@ export type AddressOf = (peer: string, headers: Headers) => string
  * one of these proxies; and from the last address on, as each proxy adds the one that it saw, back
  * to the first that is no such proxy.
  *
+ * One header is believed, that which the proxies set: the other one passes through them as a client
+ * has written it.
+ *
  * @param proxies addresses, networks such as 10.0.0.0/8, and `unix` for whoever uses the socket
  */
-export function forwarded(proxies: readonly string[]): AddressOf {
+export function forwarded(
+  proxies: readonly string[],
+  header: ForwardedHeader = 'X-Forwarded-For',
+): AddressOf {
   if (proxies.length === 0) return (peer) => peer
   const isProxy = proxyCheck(proxies)
   return (peer, headers) => {
     let last = peer
-    const named = addressesIn(headers)
+    const named = addressesIn(headers, header)
     while (isProxy(last)) {
       const before = named.pop()
       // "unknown", or a name that a proxy made up, says no more than the proxy's own address.
@@ -51,11 +58,11 @@ export function proxyCheck(proxies: readonly string[]): (address: string) => boo
 }
 
 /** The addresses that proxies noted, the nearest one last. */
-function addressesIn(headers: Headers): string[] {
-  const standard = headers.get('forwarded')
-  const list = standard ?? headers.get('x-forwarded-for') ?? ''
+function addressesIn(headers: Headers, header: ForwardedHeader): string[] {
+  const list = headers.get(header) ?? ''
   return list.split(',').map((element) => {
-    const node = standard === null ? element : /(?:^|;)\s*for\s*=([^;]*)/i.exec(element)?.[1]
+    const isPlain = header === 'X-Forwarded-For'
+    const node = isPlain ? element : /(?:^|;)\s*for\s*=([^;]*)/i.exec(element)?.[1]
     return bareAddress((node ?? '').trim())
   })
 }

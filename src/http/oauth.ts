@@ -4,7 +4,7 @@ import { isUtf8 as isUtf8Text } from 'node:buffer'
 import type { AnyElysia } from 'elysia'
 import { DEFAULT_TENANT } from '../auth/bearer.ts'
 import { clientIdIn, OAuthError, wrongClient } from '../auth/oauth.ts'
-import { requireRate } from '../auth/rate.ts'
+import { networkOf, requireRate } from '../auth/rate.ts'
 import { TENANT_NAME } from '../config.ts'
 import { ScimError } from '../scim/error.ts'
 import { FORM_BYTES_MAX } from '../scim/limits.ts'
@@ -111,7 +111,11 @@ async function granted(
   } catch (error) {
     // Whatever is wrong: nobody fills the log of a tenant with requests that prove nothing.
     if (signIns && !noted.actor)
-      requireRate(signIns, notedAddress(wire, { request, server }, noted), 'failed sign-ins')
+      requireRate(
+        signIns,
+        networkOf(notedAddress(wire, { request, server }, noted)),
+        'failed sign-ins',
+      )
     throw error
   }
 }

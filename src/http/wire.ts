@@ -3,7 +3,7 @@
 import type { Actor } from '../auth/actor.ts'
 import type { TokenCheck } from '../auth/bearer.ts'
 import type { TokenEndpoint } from '../auth/oauth.ts'
-import type { Limiter } from '../auth/rate.ts'
+import { type Limiter, networkOf } from '../auth/rate.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Service, TenantView } from '../operations/context.ts'
@@ -91,4 +91,4 @@ export function notedAddress(
 
 /** Credentials have a rate of their own each; visitors share that of their address. */
 export const rateKeyOf = (wire: Wire, { id, tenant }: Actor, raw: Raw, noted: Noted): string =>
-  id === '' ? `/${notedAddress(wire, raw, noted)}` : `${tenant}/${id}`
+  id === '' ? `/${networkOf(notedAddress(wire, raw, noted))}` : `${tenant}/${id}`

@@ -41,7 +41,8 @@ describe.each(TARGETS)('from %s', (target) => {
     const path = join(place.cwd, 'data/first-token')
     {
       await using server = await serving(target, place)
-      expect(server.errors()).toBe('scimd: the first token is in data/first-token\n')
+      const line = JSON.parse(server.errors())
+      expect(line.message).toBe('the first token is in data/first-token')
       const token = readFileSync(path, 'utf8').trim()
       expect(token).toMatch(TENANT_TOKEN)
       expect(modeOf(path)).toBe('600')
