@@ -13,11 +13,12 @@ import { sealer } from './auth/seal.ts'
 import { type Config, ConfigFaults, DEFAULT_SETTINGS, type TenantSettings } from './config.ts'
 import { ANSWER_LIMITS, type AnswerLimits, answersWithin } from './http/answers.ts'
 import { forwarded, proxyCheck } from './http/forwarded.ts'
-import { createServer } from './http/server.ts'
+import { createMetricsServer, createServer } from './http/server.ts'
 import type { Wire } from './http/wire.ts'
 import { listen } from './listen.ts'
 import { type Log, sparing } from './log.ts'
 import { serverMetrics } from './metrics.ts'
+import { nearestOf } from './nearest.ts'
 import type { TenantView } from './operations/context.ts'
 import { passwordHasher } from './operations/password.ts'
 import { readSchemaFiles } from './schemas.ts'
@@ -162,6 +163,7 @@ async function startLocked(
       const lease = await tenants.lease(name, created)
       lease.end()
     }
+    warnOfStrangers(config, control, log)
     const tenantOf = (name: string): Tenant | undefined =>
       name === DEFAULT_TENANT ? DEFAULT : control.tenant(name)
     const isThere = (name: string, created: number): boolean => tenantOf(name)?.created === created
@@ -222,6 +224,7 @@ async function startLocked(
         return tenant !== undefined && tenant.isSuspended !== true
       },
       metrics: serverMetrics(config.rateLimit, now, expiries.soonest),
+      hasMetrics: config.metricsListen === undefined,
       unready: () => (isReady ? missing() : 'the server starts or stops'),
       concealed: () => concealed.size,
       requests,
@@ -231,6 +234,22 @@ async function startLocked(
     const { idleS } = surroundings
     const server = createServer(wire, config.tls !== undefined)
     const listener = await listen(server, { ...config, idleS }, log, now)
+    const { metricsListen } = config
+    const metricsListener =
+      metricsListen &&
+      (await listen(
+        createMetricsServer(wire),
+        { listen: metricsListen, tls: undefined, idleS },
+        log,
+        now,
+      ).catch(async (error: unknown) => {
+        await listener.stop(true)
+        throw error
+      }))
+    if (metricsListener) {
+      const at = metricsListener.url.replace(/\/scim\/v2$/, '/metrics')
+      log('info', 'the metrics are served apart', { at })
+    }
     const { url } = listener
     certificateEnds = listener.certificateEnds
     baseUrl ||= url
@@ -262,6 +281,7 @@ async function startLocked(
         const stopped = listener.stop()
         const timer = setTimeout(() => void listener.stop(true), STOP_TIMEOUT_MS)
         await stopped
+        await metricsListener?.stop(true)
         clearTimeout(timer)
         clearInterval(closing)
         clearInterval(pruning)
@@ -276,6 +296,20 @@ async function startLocked(
     await tenants.close()
     await control.close()
     throw error
+  }
+}
+
+/** Settings of a tenant that does not exist are most often those of one whose name is mistyped. */
+function warnOfStrangers({ tenants, file }: Config, control: ControlStore, log: Log): void {
+  const known = [DEFAULT_TENANT, ...control.tenants().map(({ name }) => name)]
+  for (const tenant of tenants.keys()) {
+    if (known.includes(tenant)) continue
+    const meant = nearestOf(tenant, known)
+    log('warn', 'there are settings of a tenant that does not exist', {
+      file,
+      tenant,
+      ...(meant === undefined ? {} : { meant }),
+    })
   }
 }
 

@@ -18,96 +18,7 @@ import {
   type Tolerances,
 } from './scim/tolerance.ts'
 import { type ViewSettings, WHOLE_VIEW } from './scim/view.ts'
-
-/** One setting: how it is given, and what it means. */
-export interface Setting {
-  readonly flag: string | undefined
-  readonly variable: string
-  readonly value: string | undefined
-  readonly otherwise: string
-  readonly meaning: string
-}
-
-/** Every setting of `scimd serve`, in the order of the README's table. */
-export const SETTINGS = {
-  data: setting('data', 'SCIMD_DATA', 'DIR', './data', 'where everything is kept'),
-  listen: setting(
-    'listen',
-    'SCIMD_LISTEN',
-    'ADDRESS',
-    '127.0.0.1:8880',
-    'host:port, [ipv6]:port or unix:path; port 0 picks a free one',
-  ),
-  baseUrl: setting(
-    'base-url',
-    'SCIMD_BASE_URL',
-    'URL',
-    'from --listen',
-    'the public URL, up to /scim/v2; every Location begins with it',
-  ),
-  behindProxy: setting(
-    'behind-proxy',
-    'SCIMD_BEHIND_PROXY',
-    undefined,
-    'off',
-    'a TLS proxy stands in front; without it or a certificate only loopback is listened on',
-  ),
-  tlsCert: setting(
-    'tls-cert',
-    'SCIMD_TLS_CERT',
-    'FILE',
-    'none',
-    'serve HTTPS with this certificate (PEM, with those between it and its authority)',
-  ),
-  tlsKey: setting('tls-key', 'SCIMD_TLS_KEY', 'FILE', 'none', 'the key of the certificate (PEM)'),
-  tlsClientCa: setting(
-    'tls-client-ca',
-    'SCIMD_TLS_CLIENT_CA',
-    'FILE',
-    'none',
-    'take only clients with a certificate of these authorities (PEM)',
-  ),
-  schemas: setting(
-    'schemas',
-    'SCIMD_SCHEMAS',
-    'DIR',
-    'none',
-    'further schema and resource type files',
-  ),
-  token: setting(
-    undefined,
-    'SCIMD_TOKEN',
-    'TOKEN',
-    'none',
-    'one static bearer token for the default tenant, at least 32 characters',
-  ),
-  rateLimit: setting(
-    'rate-limit',
-    'SCIMD_RATE_LIMIT',
-    'N',
-    String(RATE_PER_SECOND_DEFAULT),
-    'requests per second of one credential, twice that at once; 0 for no limit',
-  ),
-  config: setting(
-    'config',
-    'SCIMD_CONFIG',
-    'FILE',
-    'DATA/scimd.json if present',
-    "what does not fit a flag: the tenants' settings, proxies, certificates",
-  ),
-} as const
-
-function setting(
-  flag: string | undefined,
-  variable: string,
-  value: string | undefined,
-  otherwise: string,
-  meaning: string,
-): Setting {
-  return { flag, variable, value, otherwise, meaning }
-}
-
-export type SettingName = keyof typeof SETTINGS
+import { SETTINGS, type SettingName } from './settings.ts'
 
 /** Where to listen: a host and port, or a Unix socket. */
 export type Listen =
@@ -117,6 +28,8 @@ export type Listen =
 export interface Config {
   readonly data: string
   readonly listen: Listen
+  /** Where the metrics are instead of beside SCIM, if anywhere else. */
+  readonly metricsListen: Listen | undefined
   /** Without a slash at its end; undefined to derive it from the address that is listened on. */
   readonly baseUrl: string | undefined
   /** Where certificate and key are; undefined to serve plain HTTP. */
@@ -194,12 +107,20 @@ export const dataDirectory = (flags: Flags, environment: Environment): string =>
 export function readConfig(flags: Flags, environment: Environment): Config {
   const faults: string[] = []
   const data = dataDirectory(flags, environment)
-  const listen = readListen(text(flags, environment, 'listen') ?? '127.0.0.1:8880', faults)
+  const said = (name: SettingName) => saidAs(flags, name)
+  const listen = readListen(
+    said('listen'),
+    text(flags, environment, 'listen') ?? '127.0.0.1:8880',
+    faults,
+  )
+  const metricsAt = text(flags, environment, 'metricsListen')
+  const metricsListen =
+    metricsAt === undefined ? undefined : readListen(said('metricsListen'), metricsAt, faults)
   const behindProxy = readSwitch(flags, environment, 'behindProxy', faults)
   const tls = readTls(flags, environment, listen, faults)
   if (listen?.kind === 'tcp' && !behindProxy && !tls && !isLoopback(listen.host)) {
     faults.push(
-      `--listen ${listen.host}: plain HTTP off loopback would send tokens in the clear; ` +
+      `${said('listen')} ${listen.host}: plain HTTP off loopback would send tokens in the clear; ` +
         'listen on 127.0.0.1, give --tls-cert and --tls-key, ' +
         'or put a TLS proxy in front and say --behind-proxy',
     )
@@ -212,17 +133,18 @@ export function readConfig(flags: Flags, environment: Environment): Config {
       `SCIMD_TOKEN: has ${token.length} characters, expected at least ${TOKEN_LENGTH_MIN}`,
     )
   }
-  const rateLimit = readRateLimit(text(flags, environment, 'rateLimit'), faults)
-  const baseUrl = readBaseUrl(text(flags, environment, 'baseUrl'), faults)
+  const rateLimit = readRateLimit(said('rateLimit'), text(flags, environment, 'rateLimit'), faults)
+  const baseUrl = readBaseUrl(said('baseUrl'), text(flags, environment, 'baseUrl'), faults)
   const schemas = text(flags, environment, 'schemas')
   if (schemas !== undefined && !statSync(schemas, { throwIfNoEntry: false })?.isDirectory()) {
-    faults.push(`--schemas ${schemas}: there is no such directory`)
+    faults.push(`${said('schemas')} ${schemas}: there is no such directory`)
   }
   const given = text(flags, environment, 'config')
   const file = given ?? join(data, 'scimd.json')
-  const inFile = readFile(file, given !== undefined, faults)
+  const inFile = readFile(file, given === undefined ? undefined : said('config'), faults)
   if (!listen || faults.length > 0) throw new ConfigFaults(faults)
-  return { data, listen, baseUrl, tls, schemas, token, rateLimit, file, ...inFile }
+  const settings = { data, listen, metricsListen, baseUrl, tls, schemas, token, rateLimit, file }
+  return { ...settings, ...inFile }
 }
 
 function text(flags: Flags, environment: Environment, name: SettingName): string | undefined {
@@ -230,6 +152,12 @@ function text(flags: Flags, environment: Environment, name: SettingName): string
   if (typeof flag === 'string') return flag
   const variable = environment[SETTINGS[name].variable]
   return variable === '' ? undefined : variable
+}
+
+/** How a setting was given, for its fault: by its flag, or else by its variable. */
+function saidAs(flags: Flags, name: SettingName): string {
+  const { flag, variable } = SETTINGS[name]
+  return flags[name] === undefined ? variable : `--${flag}`
 }
 
 function readSwitch(
@@ -247,21 +175,21 @@ function readSwitch(
   return false
 }
 
-function readRateLimit(given: string | undefined, faults: string[]): number {
+function readRateLimit(said: string, given: string | undefined, faults: string[]): number {
   if (given === undefined) return RATE_PER_SECOND_DEFAULT
   if (!/^\d{1,9}$/.test(given))
-    faults.push(`--rate-limit ${given}: expected a whole number of requests per second, or 0`)
+    faults.push(`${said} ${given}: expected a whole number of requests per second, or 0`)
   return Number(given)
 }
 
-function readListen(address: string, faults: string[]): Listen | undefined {
+function readListen(said: string, address: string, faults: string[]): Listen | undefined {
   if (address.startsWith('unix:') && address.length > 'unix:'.length) {
     return { kind: 'unix', path: address.slice('unix:'.length) }
   }
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(address)
   const port = Number(match?.[3])
   if (match && port <= 65535) return { kind: 'tcp', host: match[1] ?? match[2] ?? '', port }
-  faults.push(`--listen ${address}: expected host:port, [ipv6]:port or unix:path`)
+  faults.push(`${said} ${address}: expected host:port, [ipv6]:port or unix:path`)
   return undefined
 }
 
@@ -279,17 +207,23 @@ function readTls(
   const clientCa = text(flags, environment, 'tlsClientCa')
   if (cert === undefined && key === undefined) {
     if (clientCa !== undefined)
-      faults.push(`--tls-client-ca ${clientCa}: expected --tls-cert and --tls-key beside it`)
+      faults.push(
+        `${saidAs(flags, 'tlsClientCa')} ${clientCa}: expected --tls-cert and --tls-key beside it`,
+      )
     return undefined
   }
   if (cert === undefined || key === undefined) {
     const [given, missing] =
-      cert === undefined ? [`--tls-key ${key}`, '--tls-cert'] : [`--tls-cert ${cert}`, '--tls-key']
+      cert === undefined
+        ? [`${saidAs(flags, 'tlsKey')} ${key}`, '--tls-cert']
+        : [`${saidAs(flags, 'tlsCert')} ${cert}`, '--tls-key']
     faults.push(`${given}: expected ${missing} beside it`)
     return undefined
   }
   if (listen?.kind === 'unix')
-    faults.push(`--tls-cert ${cert}: a Unix socket takes no TLS; listen on host:port, or omit it`)
+    faults.push(
+      `${saidAs(flags, 'tlsCert')} ${cert}: a Unix socket takes no TLS; listen on host:port, or omit it`,
+    )
   const files = { cert, key, clientCa }
   // Only faults matter here, and what has expired is none; it is read again when it is served.
   const read = readCertificate(files, 0)
@@ -297,7 +231,11 @@ function readTls(
   return files
 }
 
-function readBaseUrl(given: string | undefined, faults: string[]): string | undefined {
+function readBaseUrl(
+  said: string,
+  given: string | undefined,
+  faults: string[],
+): string | undefined {
   if (given === undefined) return undefined
   const url = URL.canParse(given) ? new URL(given) : undefined
   if (
@@ -308,13 +246,13 @@ function readBaseUrl(given: string | undefined, faults: string[]): string | unde
     url.username !== '' ||
     url.password !== ''
   ) {
-    faults.push(`--base-url ${given}: expected a URL such as https://scim.example.com/scim/v2`)
+    faults.push(`${said} ${given}: expected a URL such as https://scim.example.com/scim/v2`)
     return undefined
   }
   const bare = url.href.replace(/\/+$/, '')
   if (!/\/scim\/v2$/.test(bare)) {
     faults.push(
-      `--base-url ${given}: expected it to end in /scim/v2, where the default tenant is served`,
+      `${said} ${given}: expected it to end in /scim/v2, where the default tenant is served`,
     )
     return undefined
   }
@@ -324,7 +262,8 @@ function readBaseUrl(given: string | undefined, faults: string[]): string | unde
 /** What the file says. */
 type InFile = Pick<Config, 'tenants' | 'proxies' | 'forwardedHeader' | 'clientCertificates'>
 
-function readFile(file: string, isGiven: boolean, faults: string[]): InFile {
+/** @param said how the file was named, or undefined where it is the usual one */
+function readFile(file: string, said: string | undefined, faults: string[]): InFile {
   const tenants = new Map<string, TenantSettings>()
   const [usual] = FORWARDED_HEADERS
   const nothing: InFile = {
@@ -334,7 +273,7 @@ function readFile(file: string, isGiven: boolean, faults: string[]): InFile {
     clientCertificates: undefined,
   }
   if (!existsSync(file)) {
-    if (isGiven) faults.push(`--config ${file}: there is no such file`)
+    if (said !== undefined) faults.push(`${said} ${file}: there is no such file`)
     return nothing
   }
   let json: unknown

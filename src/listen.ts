@@ -6,7 +6,7 @@ import { ConfigFaults, type Listen } from './config.ts'
 import { watchDescriptors } from './descriptors.ts'
 import { sayingClose } from './http/connection.ts'
 import { errorReply } from './http/reply.ts'
-import type { createServer } from './http/server.ts'
+import type { createMetricsServer, createServer } from './http/server.ts'
 import type { Log } from './log.ts'
 import { isShared, requireUnshared, whenQuiet } from './port.ts'
 import { ScimError } from './scim/error.ts'
@@ -41,7 +41,7 @@ export interface Listening {
   stop(now?: boolean): Promise<void>
 }
 
-type Server = ReturnType<typeof createServer>
+type Server = ReturnType<typeof createServer> | ReturnType<typeof createMetricsServer>
 type Listener = Bun.Server<undefined>
 
 interface Place {

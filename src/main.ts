@@ -23,6 +23,7 @@ import { told } from './cli/told.ts'
 import { versionCommand } from './cli/version.ts'
 import { visible } from './cli/visible.ts'
 import { logTo, sparing } from './log.ts'
+import { nearestOf } from './nearest.ts'
 
 const COMMANDS: readonly Command[] = [
   serve,
@@ -123,7 +124,11 @@ function groupOf([first]: readonly string[]): readonly Command[] {
 
 function expectedAfter(words: readonly string[]): string {
   const names = groupOf(words).map(({ name }) => `scimd ${name}`)
-  if (names.length === 0) return `there is no command "${words[0]}"`
+  if (names.length === 0) {
+    const meant = nearestOf(words[0] ?? '', new Set(COMMANDS.map((one) => wordsOf(one)[0] ?? '')))
+    const question = meant === undefined ? '' : `; did you mean scimd ${meant}?`
+    return `there is no command "${words[0]}"${question}`
+  }
   return `found scimd ${words.join(' ')}, expected one of: ${names.join(', ')}`
 }
 

@@ -32,6 +32,7 @@ test('without flags and environment there are defaults', () => {
   expect(readConfig({ data: '/nowhere' }, {})).toEqual({
     data: '/nowhere',
     listen: { kind: 'tcp', host: '127.0.0.1', port: 8880 },
+    metricsListen: undefined,
     baseUrl: undefined,
     tls: undefined,
     proxies: [],

@@ -168,6 +168,7 @@ async function startSource(
 const FLAG_OF: Readonly<Record<string, string>> = {
   baseUrl: 'base-url',
   behindProxy: 'behind-proxy',
+  metricsListen: 'metrics-listen',
   rateLimit: 'rate-limit',
   tlsCert: 'tls-cert',
   tlsKey: 'tls-key',

@@ -13,7 +13,7 @@ const FILE_LINES_MAX = 500
 const LAYERS = [
   ['main', /^src\/main\.ts$/],
   ['app', /^src\/(app|descriptors|listen|port)\.ts$/],
-  ['ground', /^src\/(certificate|config|issuers|log|metrics|schemas)\.ts$/],
+  ['ground', /^src\/(certificate|config|issuers|log|metrics|nearest|schemas|settings)\.ts$/],
   ['scim', /^src\/scim\//],
   ['adapter', /^src\/store\/lmdb/],
   ['store', /^src\/store\//],

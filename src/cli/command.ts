@@ -1,6 +1,7 @@
 /** What a command is, and how its options are read and its help is written. */
 
 import { parseArgs } from 'node:util'
+import { nearestOf } from '../nearest.ts'
 import { visibleCell } from './visible.ts'
 
 /** What a command may touch of the world outside; passed in, so that nothing below main exits. */
@@ -84,8 +85,16 @@ export function readArguments(
     if (error instanceof UsageError) throw error
     // Node adds advice to the fault that is of no use here.
     const [fault = ''] = String(error instanceof Error ? error.message : error).split(/\n|\. To /)
-    throw new UsageError(fault)
+    throw new UsageError(`${fault}${suggestion(command, fault)}`)
   }
+}
+
+/** The option that somebody meant who mistyped one. */
+function suggestion({ options }: Command, fault: string): string {
+  const [, unknown] = /^Unknown option '--([^'=]+)/.exec(fault) ?? []
+  const names = options.map(({ name }) => name)
+  const meant = unknown === undefined ? undefined : nearestOf(unknown, names)
+  return meant === undefined ? '' : `; did you mean --${meant}?`
 }
 
 /** A command's help: its summary, its options, an example. */

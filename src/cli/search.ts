@@ -5,7 +5,7 @@ import { search as searchIn } from '../operations/search.ts'
 import { PAGE_COUNT_DEFAULT, PAGE_COUNT_MAX } from '../scim/limits.ts'
 import { readProjection } from '../scim/projection.ts'
 import { searchInQuery } from '../scim/search-request.ts'
-import type { Command } from './command.ts'
+import { type Command, CommandError } from './command.ts'
 import {
   answerText,
   QUERY_OPTIONS,
@@ -36,6 +36,12 @@ export const search: Command = {
     await withReader(options, terminal.now, async (context) => {
       const type = requireType(context, name)
       const request = searchInQuery(queryOf(options))
+      if (request.count !== undefined && request.count > PAGE_COUNT_MAX) {
+        throw new CommandError(
+          `--count ${request.count}: a page has at most ${PAGE_COUNT_MAX} resources`,
+          `scimd search ${name} --count ${PAGE_COUNT_MAX}, then --start ${PAGE_COUNT_MAX + 1}`,
+        )
+      }
       const projection = readProjection(type, request)
       const result = await searchIn(context, type, request)
       terminal.out(await answerText(await listReply(context, result, () => projection)))

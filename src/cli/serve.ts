@@ -1,14 +1,9 @@
 /** `scimd serve`: runs the server until it is asked to end. */
 
 import { keepFirstToken, type Running, start } from '../app.ts'
-import {
-  type Flags,
-  processEnvironment,
-  readConfig,
-  SETTINGS,
-  type SettingName,
-} from '../config.ts'
+import { type Flags, processEnvironment, readConfig } from '../config.ts'
 import { logTo } from '../log.ts'
+import { SETTINGS, type SettingName } from '../settings.ts'
 import { type Command, CommandError, type Options } from './command.ts'
 import { reload, snapshotOf } from './reload.ts'
 

@@ -1,6 +1,6 @@
 /** The whole HTTP surface. Each line is a method, a path, and what is done. */
 
-import { Elysia } from 'elysia'
+import { type AnyElysia, Elysia } from 'elysia'
 import { bulk } from '../operations/bulk.ts'
 import { type Context, locationOf } from '../operations/context.ts'
 import { create } from '../operations/create.ts'
@@ -79,13 +79,26 @@ export function createServer(wire: Wire, isTls: boolean) {
       return new Response(`ready\n${concealedNote(wire.concealed())}`)
     })
 
+  if (wire.hasMetrics) metricsRoute(server, wire)
+  oauthRoutes(server, wire)
+  routeAll(server, wire, endpoints)
+  return server
+}
+
+/** The metrics alone, for a listener of their own. */
+export function createMetricsServer(wire: Wire) {
+  const server = new Elysia({ normalize: false, cookie: {} }).onError(
+    () => new Response('the metrics are at /metrics\n', { status: 404 }),
+  )
+  metricsRoute(server, wire)
+  return server
+}
+
+function metricsRoute(server: AnyElysia, wire: Wire): void {
   server.get('/metrics', async () => {
     const headers = { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }
     return new Response(await wire.metrics.text(), { headers })
   })
-  oauthRoutes(server, wire)
-  routeAll(server, wire, endpoints)
-  return server
 }
 
 /** All that is served of SCIM, below the base URL. */

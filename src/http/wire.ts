@@ -54,6 +54,8 @@ export interface Wire {
   /** Whether there is such a tenant, and it is not suspended. */
   isServed(tenant: string): boolean
   readonly metrics: Metrics
+  /** Whether the metrics are served beside SCIM. */
+  readonly hasMetrics: boolean
   /** Why the server cannot do all of its work, or undefined. */
   unready(): string | undefined
   /** How many types and attributes of all tenants are kept out of sight: no schema knows them. */

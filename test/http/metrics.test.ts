@@ -63,3 +63,18 @@ for (const target of TARGETS) {
     })
   })
 }
+
+test.each(TARGETS)(
+  'with an address of their own the metrics are nowhere else (%s)',
+  async (target) => {
+    await using server = await startTestServer({ target, flags: { metricsListen: '127.0.0.1:0' } })
+    if (target === 'executable') {
+      const at = /"at":"([^"]*)"/.exec(server.errors())?.[1] ?? ''
+      expect(await (await fetch(at)).text()).toInclude('scimd_')
+      const elsewhere = await fetch(at.replace('/metrics', '/scim/v2/Users'))
+      expect(elsewhere.status).toBe(404)
+    }
+    expect((await fetch(`${new URL(server.url).origin}/metrics`)).status).toBe(404)
+    expect((await fetch(`${new URL(server.url).origin}/health`)).status).toBe(200)
+  },
+)
