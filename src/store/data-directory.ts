@@ -3,7 +3,18 @@
  */
 
 import { Database } from 'bun:sqlite'
-import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 /** A data directory that cannot be used: the fault, and the cure. */
@@ -34,7 +45,7 @@ export function requireDataDirectory(directory: string): void {
       'name another one with --data DIR',
     )
   }
-  const stats = statSync(directory)
+  const stats = statOf(directory)
   const { uid, mode } = stats
   if (!stats.isDirectory()) {
     throw new DataDirectoryError(
@@ -44,13 +55,74 @@ export function requireDataDirectory(directory: string): void {
   }
   const user = process.getuid?.()
   if (user !== undefined && user !== uid) {
+    const owner = userNamed(uid)
     throw new DataDirectoryError(
-      `the data directory ${directory} belongs to user ${uid}, and this is user ${user}: ` +
-        'files made now could not be opened by the server',
-      `run it as that user, for example: sudo -u '#${uid}' scimd …`,
+      `the data directory ${directory} belongs to user ${owner ?? uid}, and this is user ` +
+        `${userNamed(user) ?? user}: files made now could not be opened by the server`,
+      `run it as that user, for example: sudo -u ${owner ?? `'#${uid}'`} scimd …`,
     )
   }
   if ((mode & 0o077) !== 0) chmodSync(directory, 0o700)
+  requireAccess(directory)
+  requireNoLinks(directory)
+}
+
+/** @throws DataDirectoryError where nobody may look */
+function statOf(directory: string): Stats {
+  try {
+    return statSync(directory)
+  } catch (error) {
+    throw unusable(directory, error)
+  }
+}
+
+function requireAccess(directory: string): void {
+  try {
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw unusable(directory, error)
+  }
+}
+
+const unusable = (directory: string, error: unknown): DataDirectoryError =>
+  new DataDirectoryError(
+    `the data directory ${directory} cannot be used: ${error instanceof Error ? error.message : error}`,
+    `see that its owner may read and write it: chmod 700 ${directory}`,
+  )
+
+/** The name of a user, as /etc/passwd has it. */
+function userNamed(uid: number): string | undefined {
+  try {
+    const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
+    return lines.map((line) => line.split(':')).find(([, , id]) => id === String(uid))?.[0]
+  } catch {
+    return undefined
+  }
+}
+
+/** What is opened in the directory; the directory itself may be a link. */
+const OPENED = ['control.mdb', 'control.mdb-lock', 'serve.lock', 'tenants']
+
+/**
+ * A link could lead whoever owns less than the server does to the server's writing elsewhere.
+ *
+ * @throws DataDirectoryError
+ */
+function requireNoLinks(directory: string): void {
+  const tenants = join(directory, 'tenants')
+  const paths = OPENED.map((name) => join(directory, name))
+  for (const path of paths) refuseLink(path, lstatSync(path, { throwIfNoEntry: false }))
+  if (!existsSync(tenants)) return
+  for (const entry of readdirSync(tenants, { withFileTypes: true }))
+    refuseLink(join(tenants, entry.name), entry)
+}
+
+function refuseLink(path: string, found: { isSymbolicLink(): boolean } | undefined): void {
+  if (!found?.isSymbolicLink()) return
+  throw new DataDirectoryError(
+    `${path} is a symbolic link, and files of the data directory are none`,
+    'put the file itself in its place; to keep all of it elsewhere, use --data DIR',
+  )
 }
 
 /** A handle that nothing refers to is garbage: it would be closed, and its lock lost. */

@@ -315,7 +315,7 @@ describe.each(TARGETS)('from %s', (target) => {
           status: 1,
           out: '',
           err:
-            'scimd: the data directory ./data belongs to user 12345, and this is user 0: ' +
+            'scimd: the data directory ./data belongs to user 12345, and this is user root: ' +
             'files made now could not be opened by the server\n' +
             "try: run it as that user, for example: sudo -u '#12345' scimd …\n",
         })

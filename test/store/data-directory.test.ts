@@ -40,6 +40,29 @@ test('what is not a directory is refused and left as it is', () => {
   expect(modeOf(path)).toBe(0o644)
 })
 
+test.each(['control.mdb', 'control.mdb-lock', 'serve.lock', 'tenants', 'tenants/acme.mdb'])(
+  'a symbolic link in the place of %s is refused, and what it leads to left alone',
+  (name) => {
+    using place = temporary()
+    const data = join(place.cwd, 'data')
+    const elsewhere = join(place.cwd, 'elsewhere')
+    mkdirSync(join(data, 'tenants'), { recursive: true })
+    writeFileSync(elsewhere, 'of somebody else', { mode: 0o644 })
+    if (name === 'tenants') rmSync(join(data, name), { recursive: true })
+    symlinkSync(elsewhere, join(data, name))
+    expect(() => requireDataDirectory(data)).toThrow(`${name} is a symbolic link`)
+    expect(modeOf(elsewhere)).toBe(0o644)
+  },
+)
+
+test('the data directory as a whole may be a link', () => {
+  using place = temporary()
+  const data = join(place.cwd, 'data')
+  mkdirSync(join(place.cwd, 'disk'), { mode: 0o700 })
+  symlinkSync(join(place.cwd, 'disk'), data)
+  requireDataDirectory(data)
+})
+
 test('it is locked once, until it is unlocked', () => {
   using place = temporary()
   const unlock = lockDataDirectory(place.cwd)
