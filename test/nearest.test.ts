@@ -30,6 +30,12 @@ describe.each(TARGETS)('%s', (target) => {
     )
     expect(await errorOf('xyzzy')).toInclude('there is no command "xyzzy"\n')
     expect(await errorOf('serve', '--lisen', 'x')).toInclude('did you mean --listen?')
+    expect(await errorOf('serve', '--rate-limit', '-4')).toInclude('write --rate-limit=VALUE')
+    const { status, err } = await scimd(target, ['serve', '--rate-limit=-4'], place)
+    expect({ status, err }).toEqual({
+      status: 1,
+      err: 'scimd: --rate-limit -4: expected a whole number of requests per second, or 0\n',
+    })
     expect(await errorOf('serve', '--nothing')).not.toInclude('did you mean')
   })
 

@@ -83,6 +83,14 @@ export function readArguments(
     return { options: values as Options, operands: positionals }
   } catch (error) {
     if (error instanceof UsageError) throw error
+    const [, option] =
+      /^Option '(?:-\w, )?(--[^ ']+).*' argument is ambiguous/.exec(
+        String((error as Error).message),
+      ) ?? []
+    if (option !== undefined)
+      throw new UsageError(
+        `${option}: found a value that begins with -; write ${option}=VALUE if you mean it`,
+      )
     // Node adds advice to the fault that is of no use here.
     const [fault = ''] = String(error instanceof Error ? error.message : error).split(/\n|\. To /)
     throw new UsageError(`${fault}${suggestion(command, fault)}`)
